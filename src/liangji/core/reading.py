@@ -1,0 +1,99 @@
+"""The reading contract: how the bytes of a file become records, and how what cannot be read is reported.
+
+Readers yield, in the order of the file, three things: records, faults (a record or a file that is kept aside, counted as
+quarantined) and notes (something a person should know; nothing was lost).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, BinaryIO, ClassVar, Protocol
+
+import pyarrow as pa
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from liangji.core.operator import STRICT, OperatorKind
+from liangji.core.schema import Modality
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class ReadLimits:
+    """What one input file may cost before it is refused. Sizes in bytes."""
+
+    expansion_ratio: Annotated[float, Field(gt=1, description="unpacked bytes per packed byte, beyond the first 16 MiB")] = 200
+    unpacked_bytes: Annotated[int, Field(gt=0, description="unpacked size of one input file")] = 1 << 40
+    member_bytes: Annotated[int, Field(gt=0, description="size of a member that must be read whole (html, json, xlsx, text)")] = (
+        256 << 20
+    )
+    record_bytes: Annotated[int, Field(gt=0, description="size of one record or line")] = 64 << 20
+    depth: Annotated[int, Field(ge=0, description="archives inside archives")] = 4
+    members: Annotated[int, Field(gt=0, description="members of one archive")] = 5_000_000
+    pixels: Annotated[int, Field(gt=0, description="pixels of one image")] = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One input file, found by a connector. `origin` is what people see and what ids are made from: relative to the recipe."""
+
+    origin: str
+    location: str
+    size_bytes: int
+    sha256: str
+    modified_time: str  # ISO 8601, UTC
+    input_index: int  # which entry of the recipe's `inputs` it came from
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that could not be read, kept aside. `line` is 1-based; `record` 0-based; -1 where there is none."""
+
+    origin: str
+    what: str
+    mend: str = ""
+    line: int = -1
+    record: int = -1
+    content: bytes = b""  # the bytes at fault, at most 64 KiB of them
+    code: str = "input_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a person should know about an input; no record was lost by it."""
+
+    origin: str
+    what: str
+    line: int = -1
+    code: str = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record as a format gives it: field → JSON value. Text formats give the single field `text`."""
+
+    fields: dict[str, Any]
+    record: int
+    line: int = -1
+
+
+class Reader(Protocol):
+    """Read one format. Listed by `liangji operators list` under kind `read`; found by ending, then by first bytes."""
+
+    kind: ClassVar[OperatorKind]
+    version: ClassVar[str]
+    modality: ClassVar[Modality]
+    endings: ClassVar[tuple[str, ...]]  # '.jsonl', '.ndjson'
+
+    def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[RawRecord | Fault | Note]: ...
+
+
+class Source(Protocol):
+    """All inputs of one recipe; what the engine runs on."""
+
+    version: str  # changes when the same bytes may give other records
+
+    def files(self) -> list[SourceFile]:
+        """List the input files in canonical order: by entry of the recipe, then by origin."""
+
+    def read(self, file: SourceFile) -> Iterator[pa.RecordBatch | Fault | Note]:
+        """Yield the records of one file in the record schema of the dataset, always cut the same way."""

@@ -1,0 +1,68 @@
+"""What each character is: one byte of class flags for each Unicode code point, and the UTF-8 decoder of the kernels.
+
+Layout: `CLASSES` is uint8[0x110000], indexed by code point; flags are or-ed. They are taken from Python's own `str.isspace`,
+`isalpha`, `isalnum`, `splitlines`, so that a kernel and the plain Python rule it follows agree on every character. ASCII is read
+through `CLASSES` too, but kernels keep a 256-byte cut of it in cache (`CLASSES[:128]`).
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+SPACE, ALPHABETIC, PUNCTUATION, TERMINAL, LINE_BREAK, IDEOGRAPHIC, ALPHANUMERIC, UPPER = 1, 2, 4, 8, 16, 32, 64, 128
+
+# Characters that are a word of their own: Han (with extensions A to H) and kana.
+_IDEOGRAPHIC_RANGES = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x323AF), (0xF900, 0xFAFF), (0x3040, 0x30FF))
+
+
+@cache
+def classes(punctuation: str, terminal: str) -> NDArray[np.uint8]:
+    """Build the table for one set of punctuation and sentence-ending characters; takes about a second, once a process."""
+    table = np.zeros(sys.maxunicode + 1, np.uint8)
+    marks, ends = frozenset(punctuation), frozenset(terminal)
+    for code_point in range(sys.maxunicode + 1):
+        if 0xD800 <= code_point < 0xE000:
+            continue  # surrogates: never in UTF-8
+        character = chr(code_point)
+        flags = SPACE * character.isspace() | ALPHABETIC * character.isalpha() | ALPHANUMERIC * character.isalnum()
+        flags |= PUNCTUATION * (character in marks) | TERMINAL * (character in ends) | UPPER * character.isupper()
+        flags |= LINE_BREAK * (len(f"a{character}b".splitlines()) == 2)
+        table[code_point] = flags
+    for first, last in _IDEOGRAPHIC_RANGES:
+        table[first : last + 1] |= IDEOGRAPHIC
+    table.setflags(write=False)
+    return table
+
+
+@njit(inline="always")
+def decode(data: Any, at: Any) -> Any:
+    """Decode the character that starts at byte `at` of valid UTF-8: its code point and its width in bytes."""
+    lead = np.int64(data[at])
+    if lead < 0x80:
+        return lead, 1
+    if lead < 0xE0:
+        return ((lead & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F), 2
+    if lead < 0xF0:
+        return ((lead & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F), 3
+    return (
+        ((lead & 0x07) << 18)
+        | ((np.int64(data[at + 1]) & 0x3F) << 12)
+        | ((np.int64(data[at + 2]) & 0x3F) << 6)
+        | (np.int64(data[at + 3]) & 0x3F)
+    ), 4
+
+
+@njit(inline="always")
+def decode_before(data: Any, end: Any, start: Any) -> Any:
+    """Decode the character that ends before byte `end`: its code point and the byte where it starts, not before `start`."""
+    at = end - 1
+    while at > start and (data[at] & 0xC0) == 0x80:
+        at -= 1
+    code_point, _ = decode(data, at)
+    return code_point, at

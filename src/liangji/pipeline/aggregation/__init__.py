@@ -1,0 +1,1 @@
+"""汇聚: raw records of many shapes become records of one schema."""

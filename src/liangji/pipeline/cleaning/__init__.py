@@ -1,0 +1,1 @@
+"""清洗: normalisation, rules, duplicates, personal information."""

@@ -1,0 +1,1 @@
+"""封装: the package that is handed over, and its verification."""
