@@ -6,7 +6,7 @@ quarantined) and notes (something a person should know; nothing was lost).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, BinaryIO, ClassVar, Protocol
 
 import pyarrow as pa
@@ -90,10 +90,14 @@ class Reader(Protocol):
 class Source(Protocol):
     """All inputs of one recipe; what the engine runs on."""
 
-    version: str  # changes when the same bytes may give other records
-
     def files(self) -> list[SourceFile]:
         """List the input files in canonical order: by entry of the recipe, then by origin."""
 
-    def read(self, file: SourceFile) -> Iterator[pa.RecordBatch | Fault | Note]:
-        """Yield the records of one file in the record schema of the dataset, always cut the same way."""
+    def identity(self, file: SourceFile) -> object:
+        """Give everything but the bytes that decides what `read` yields, as plain values: origin, options, reader versions."""
+
+    def read(self, file: SourceFile, consumed: Callable[[int], None]) -> Iterator[pa.RecordBatch | Fault | Note]:
+        """Yield the records of one file in the record schema of the dataset, always cut the same way.
+
+        `consumed` is told how many more bytes of the file have been read, for the progress display.
+        """

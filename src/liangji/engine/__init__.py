@@ -1,0 +1,1 @@
+"""Recipe → plan → run: shards, exchanges, ledger, quarantine, resume."""

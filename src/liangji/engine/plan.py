@@ -1,0 +1,146 @@
+"""From a recipe to a plan: map segments, each a chain of operators that runs shard by shard, with exchanges between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+
+from liangji.core.digest import canonical_hash
+from liangji.core.errors import RecipeError, RecipeFault, SchemaError
+from liangji.core.operator import PARENT_ROW, OperatorKind
+from liangji.core.schema import DECISION, ORIGIN, RECORD, record_schema
+from liangji.engine.gathered import GatheredKeys
+from liangji.engine.recipe import Recipe, Step
+
+ENGINE_VERSION = "1"  # raised when the same plan may give another result: no unit of an older one is reused
+
+DROP_STEP = "drop_step"  # which step dropped the row: '3 keep'
+
+QUARANTINE = pa.schema(
+    [
+        pa.field("id", pa.string()),  # null where no record could be made
+        pa.field(ORIGIN, pa.string()),
+        pa.field(RECORD, pa.int64()),  # 0-based, -1 where there is none
+        pa.field("line", pa.int64()),  # 1-based, -1 where there is none
+        pa.field("step", pa.string()),  # '0 read', or the step that failed on the row
+        pa.field("error_code", pa.string()),
+        pa.field("what", pa.string()),
+        pa.field("mend", pa.string()),
+        pa.field("content", pa.binary()),  # the bytes at fault, or the row as JSON
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Part of a plan that runs on each shard by itself: first the decisions of exchanges, then operators, then keys for the next."""
+
+    index: int
+    decided: tuple[Step, ...]  # exchanges whose decisions are carried out first
+    operators: tuple[Step, ...]
+    gathers: tuple[Step, ...]  # exchanges whose keys are gathered last; empty in the final segment
+    identity: str  # hash over the steps of this segment
+
+    @property
+    def is_final(self) -> bool:
+        return not self.gathers
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    recipe: Recipe
+    segments: tuple[Segment, ...]
+    schema: pa.Schema  # of kept rows
+    dropped_schema: pa.Schema
+
+    @property
+    def recipe_hash(self) -> str:
+        return self.recipe.hash
+
+    @property
+    def signals(self) -> list[str]:
+        """Name the measured columns."""
+        own = set(record_schema(self.recipe.kind, self.recipe.modality).names)
+        return [name for name in self.schema.names if name not in own]
+
+    def step_label(self, step: Step) -> str:
+        """Name a step as the ledger does: its 1-based position and its operator."""
+        return f"{next(position for position, other in enumerate(self.recipe.steps, 1) if other is step)} {step.name}"
+
+    def describe(self) -> list[dict[str, object]]:
+        """Show the plan for `--dry-run`: what runs together, and where the whole dataset must be seen."""
+        return [
+            {
+                "segment": segment.index + 1,
+                "apply": [self.step_label(step) for step in segment.decided],
+                "run": [self.step_label(step) for step in segment.operators],
+                "then": [self.step_label(step) for step in segment.gathers] or ["commit"],
+            }
+            for segment in self.segments
+        ]
+
+
+def make_plan(recipe: Recipe) -> Plan:
+    """Cut a recipe into segments, and push an empty batch through all of them to learn the schema.
+
+    Raises: RecipeError where a step asks for a column that no step before it makes.
+    """
+    schema = _infer_schema(recipe)
+    segments = tuple(_cut(recipe.steps))
+    dropped = pa.schema([*schema, pa.field(DROP_STEP, pa.string()), *DECISION])
+    return Plan(recipe, segments, schema, dropped)
+
+
+def _cut(steps: Sequence[Step]) -> list[Segment]:
+    groups: list[tuple[list[Step], list[Step], list[Step]]] = [([], [], [])]
+    for step in steps:
+        _, operators, gathers = groups[-1]
+        if step.operator.kind is not OperatorKind.EXCHANGE:
+            if gathers:
+                groups.append((gathers, [step], []))
+            else:
+                operators.append(step)
+        elif gathers and not gathers[-1].operator.drops_only:  # what follows must see the changed rows
+            groups.append((gathers, [], [step]))
+        else:
+            gathers.append(step)
+    if groups[-1][2]:
+        groups.append((groups[-1][2], [], []))
+    return [
+        Segment(
+            index,
+            tuple(decided),
+            tuple(operators),
+            tuple(gathers),
+            canonical_hash([ENGINE_VERSION, *([step.identity for step in part] for part in (decided, operators, gathers))]),
+        )
+        for index, (decided, operators, gathers) in enumerate(groups)
+    ]
+
+
+def _infer_schema(recipe: Recipe) -> pa.Schema:
+    batch = pa.RecordBatch.from_pylist([], record_schema(recipe.kind, recipe.modality))
+    for step in recipe.steps:
+        try:
+            batch = _push_empty(step, batch)
+        except SchemaError as error:
+            fault = RecipeFault(step.line, f"steps.{recipe.steps.index(step)}.{step.name}", f"{error.what} ({error.where})", error.mend)
+            raise RecipeError(str(recipe.folder / recipe.dataset), (fault,)) from error
+    return batch.schema
+
+
+def _push_empty(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
+    if step.operator.kind is OperatorKind.EXCHANGE:
+        keys = step.operator.keys(batch)
+        if step.operator.drops_only:
+            return batch
+        with TemporaryDirectory() as folder, GatheredKeys.of_nothing(keys.schema, Path(folder)) as nothing:
+            batch = step.operator.apply(batch, step.operator.prepare(nothing))
+    else:
+        batch = step.operator(batch)
+    decided = {field.name for field in DECISION} | {PARENT_ROW}
+    return batch.select([name for name in batch.schema.names if name not in decided])

@@ -1,0 +1,276 @@
+"""The recipe: what a dataset is made from and by which steps. Every fault is reported at once, with line and field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from liangji.core import registry
+from liangji.core.digest import canonical_hash
+from liangji.core.errors import InputError, LiangjiError, RecipeError, RecipeFault
+from liangji.core.operator import OperatorKind
+from liangji.core.reading import ReadLimits
+from liangji.core.schema import Kind, Modality
+
+_MODEL = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(BaseModel):
+    """One entry of `inputs`: where records come from, and what is true of all of them."""
+
+    model_config = _MODEL
+
+    path: Annotated[str, Field(min_length=1, description="file, folder, glob, archive or object-store address; relative to the recipe")]
+    fields: Annotated[
+        dict[str, str | list[str]],
+        Field(description="column of the record → field of the input, or several fields to be joined by a blank line"),
+    ] = {}
+    format: Annotated[str | None, Field(description="how to read it (`jsonl`, `csv`, …) where the name does not tell")] = None
+    encoding: Annotated[str | None, Field(description="character encoding where it is known; found out otherwise")] = None
+    options: Annotated[dict[str, Any], Field(description="options of the reader")] = {}
+    source: Annotated[str | None, Field(description="type of source: 互联网, 自采, 公开数据集, 组织机构, 论文, 其他")] = None
+    source_details: Annotated[str | None, Field(description="traceable: address, dataset name, place or device, number of the authorisation")] = (
+        None
+    )
+    license: Annotated[str | None, Field(description="licence or authorisation, as SPDX where there is one")] = None
+    original_time: Annotated[str | None, Field(description="when the data came to be, ISO 8601, where the records do not tell")] = None
+    generated: Annotated[Literal[0, 1], Field(description="1 for synthetic data")] = 0
+
+
+class Output(BaseModel):
+    model_config = _MODEL
+
+    message: Annotated[str | None, Field(description="what changed, for the version's log")] = None
+    author: Annotated[str | None, Field(description="who answers for this version; default: the user who runs the build")] = None
+    version: Annotated[str | None, Field(pattern=r"^\d+\.\d+\.\d+$", description="semantic version; default: counted up")] = None
+
+
+class Limits(BaseModel):
+    model_config = _MODEL
+
+    fault_share: Annotated[
+        float, Field(ge=0, le=1, description="share of rows that may fail before the run stops; counted from 100 rows on")
+    ] = 0.5
+    reading: Annotated[ReadLimits, Field(description="what one input file may cost")] = ReadLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the recipe: an operator with its options. `line` is 1-based in the recipe's text."""
+
+    name: str
+    operator: Any
+    line: int
+
+    @property
+    def identity(self) -> list[Any]:
+        """What decides the step's result beside its input: name, version, options, and files it leans on."""
+        options = TypeAdapter(type(self.operator)).dump_python(self.operator, mode="json", context={"secrets": "digest"})
+        fingerprint = getattr(self.operator, "fingerprint", None)
+        return [self.name, self.operator.version, options, fingerprint() if callable(fingerprint) else fingerprint]
+
+
+class Recipe(BaseModel):
+    """A recipe, checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    dataset: Annotated[str, Field(pattern=r"^\w[\w.-]{0,63}$", description="name of the dataset: letters, digits, `_`, `-`, `.`")]
+    kind: Annotated[Kind, Field(description="what the dataset is for")]
+    modality: Annotated[Modality, Field(description="what its records are")] = Modality.TEXT
+    inputs: Annotated[list[Input], Field(min_length=1, description="where records come from")]
+    steps: Annotated[list[Step], Field(description="operators in order, each `name: {options}`")] = []
+    output: Output = Output()
+    limits: Limits = Limits()
+    text: Annotated[str, Field(exclude=True, description="the recipe as written")] = ""
+    folder: Annotated[Path, Field(exclude=True, description="what relative paths start from")] = Path()
+
+    @property
+    def hash(self) -> str:
+        """Name how the dataset is made: kind, modality, steps; not the inputs, which the content tells, and not the message."""
+        return canonical_hash([str(self.kind), str(self.modality), [step.identity for step in self.steps]])
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe file.
+
+    Raises: InputError where there is no such file, RecipeError with every fault.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError("cannot read the recipe", str(path), error.strerror or "") from error
+    except UnicodeDecodeError as error:
+        raise InputError("the recipe is not UTF-8", str(path), "save it as UTF-8") from error
+    return parse_recipe(text, str(path), path.parent)
+
+
+def parse_recipe(text: str, file: str, folder: Path) -> Recipe:
+    """Check a recipe's text; relative paths start from `folder`, faults name `file`.
+
+    Raises: RecipeError with every fault.
+    """
+    document = _Document(file)
+    value = document.load(text)
+    faults = document.faults
+    if not isinstance(value, dict):
+        raise RecipeError(file, (*faults, RecipeFault(1, "", "a recipe is a mapping", "start with `dataset: name`")))
+    raw_steps = value.pop("steps", None)
+    steps = list(_steps(raw_steps if raw_steps is not None else [], document))
+    try:
+        recipe = Recipe.model_validate({**value, "text": text, "folder": folder})
+    except ValidationError as error:
+        faults += [document.fault(problem, Recipe) for problem in error.errors()]
+    if faults:
+        raise RecipeError(file, tuple(sorted(faults, key=lambda fault: fault.line or 1_000_000)))
+    return recipe.model_copy(update={"steps": steps})
+
+
+def _steps(value: Any, document: _Document) -> Iterator[Step]:
+    if not isinstance(value, list):
+        document.report(("steps",), "a list of steps is expected", "write each as `- name: {options}`")
+        return
+    known = [name for name in registry.names(registry.Group.OPERATORS) if not name.startswith(("read_", "unpack_"))]
+    for index, entry in enumerate(value):
+        place: tuple[Any, ...] = ("steps", index)
+        if isinstance(entry, str):
+            entry = {entry: {}}  # noqa: PLW2901  # `- normalize_text` is short for `- normalize_text: {}`
+        if not isinstance(entry, dict) or len(entry) != 1:
+            document.report(place, "a step is one operator with its options", "write it as `- name: {options}`")
+            continue
+        ((name, options),) = entry.items()
+        step = _step(str(name), {} if options is None else options, known, document, place)
+        if step is not None:
+            yield step
+
+
+def _step(name: str, options: Any, known: list[str], document: _Document, place: tuple[Any, ...]) -> Step | None:
+    if name not in known:
+        document.report((*place, name), f"no operator '{name}'", registry.suggestion(name, known))
+        return None
+    if not isinstance(options, dict):
+        document.report((*place, name), "options are a mapping", f"write `- {name}: {{option: value}}`")
+        return None
+    try:
+        kind = registry.load(registry.Group.OPERATORS, name)
+        operator = TypeAdapter(kind).validate_python(options)
+    except ValidationError as error:
+        for problem in error.errors():
+            document.faults.append(document.fault(problem, kind, (*place, name)))
+        return None
+    except LiangjiError as error:
+        document.report((*place, name), error.what, error.mend)
+        return None
+    if operator.kind in (OperatorKind.READ, OperatorKind.UNPACK):
+        document.report((*place, name), f"'{name}' reads files and is no step", "name it in `inputs` as `format`")
+        return None
+    return Step(name, operator, document.line((*place, name)))
+
+
+class _Document:
+    """A YAML document as plain values, with the line of each field and the faults found so far."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.faults: list[RecipeFault] = []
+        self._lines: dict[tuple[Any, ...], int] = {}
+
+    def load(self, text: str) -> Any:
+        try:
+            node = yaml.compose(text, yaml.SafeLoader)
+            return None if node is None else self._value(node, (), frozenset())
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 0
+            fault = RecipeFault(line, "", f"not YAML: {error.problem}", "check indentation, quotes and brackets near this line")
+            raise RecipeError(self.file, (fault,)) from error
+        except (yaml.YAMLError, ValueError) as error:  # an unprintable character, a date that is none
+            raise RecipeError(self.file, (RecipeFault(0, "", f"not YAML: {error}", "save it as plain UTF-8 text"),)) from error
+
+    def _value(self, node: yaml.Node, path: tuple[Any, ...], open_nodes: frozenset[int]) -> Any:
+        self._lines[path] = node.start_mark.line + 1
+        if id(node) in open_nodes:
+            self.report(path, "an alias may not contain itself", "write the value out")
+            return None
+        inside = open_nodes | {id(node)}
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, inside)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(child, (*path, index), inside) for index, child in enumerate(node.value)]
+        return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it so
+
+    def _mapping(self, node: yaml.MappingNode, path: tuple[Any, ...], inside: frozenset[int]) -> dict[Any, Any]:
+        values: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value
+            if key in values:
+                first = self._lines[(*path, key)]
+                self.faults.append(
+                    RecipeFault(key_node.start_mark.line + 1, _dotted((*path, key)), f"duplicate key, first on line {first}", "keep one of them")
+                )
+                continue
+            values[key] = self._value(value_node, (*path, key), inside)
+            self._lines[(*path, key)] = key_node.start_mark.line + 1
+        return values
+
+    def line(self, path: tuple[Any, ...]) -> int:
+        """Give the line of a field, or of the nearest thing around it that was written."""
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 0)
+
+    def report(self, path: tuple[Any, ...], what: str, mend: str) -> None:
+        self.faults.append(RecipeFault(self.line(path), _dotted(path), what, mend))
+
+    def fault(self, problem: Mapping[str, Any], model: Any, prefix: tuple[Any, ...] = ()) -> RecipeFault:
+        """Turn a fault of pydantic into one of ours: the line, the field, and the nearest known name for an unknown one."""
+        location = tuple(part for part in problem["loc"] if (*prefix, part) in self._lines or not _is_branch(part))
+        path = (*prefix, *location)
+        mend = ""
+        if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            mend = registry.suggestion(str(location[-1]), _names_beside(model, location))
+            return RecipeFault(self.line(path), _dotted(path), f"unknown name '{location[-1]}'", mend)
+        return RecipeFault(self.line(path), _dotted(path), problem["msg"], mend)
+
+
+def _dotted(path: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _is_branch(part: Any) -> bool:
+    """Tell pydantic's own names of union branches (`list[str]`, `function-after[…]`) from fields."""
+    return isinstance(part, str) and re.search(r"[\[\]()]|^(str|int|float|bool)$", part) is not None
+
+
+def _names_beside(model: Any, location: tuple[Any, ...]) -> list[str]:
+    """List the field names that are known where an unknown one was found."""
+    schema = TypeAdapter(model).json_schema()
+    definitions, here = schema.get("$defs", {}), schema
+    for part in location[:-1]:
+        here = here.get("items", {}) if isinstance(part, int) else here.get("properties", {}).get(part, {})
+        here = definitions.get(here.get("$ref", "").rpartition("/")[2], here)
+    return [name for name in here.get("properties", {}) if name not in ("text", "folder")]
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Give the JSON Schema of a recipe, with the options of every installed operator."""
+    schema = Recipe.model_json_schema()
+    for hidden in ("text", "folder"):
+        schema["properties"].pop(hidden, None)
+    schema.get("$defs", {}).pop("Step", None)
+    branches = []
+    for name in registry.names(registry.Group.OPERATORS):
+        kind = registry.load(registry.Group.OPERATORS, name)
+        if kind.kind in (OperatorKind.READ, OperatorKind.UNPACK):
+            continue
+        options = TypeAdapter(kind).json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        for key, value in options.pop("$defs", {}).items():
+            schema.setdefault("$defs", {})[f"{name}.{key}"] = value
+        branches.append({"type": "object", "properties": {name: options}, "required": [name], "additionalProperties": False})
+    schema["properties"]["steps"] = {"type": "array", "items": {"anyOf": [*branches, {"type": "string"}]}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
