@@ -49,8 +49,9 @@ _FULL_LOW, _FULL_HIGH, _TO_HALF = 0xFF01, 0xFF5E, 0xFF01 - 0x21
 _CHINESE_PUNCTUATION = "！（），：；？［］｛｝～"
 _FREE_WIDTH = "".join(c for c in map(chr, range(_FULL_LOW, _FULL_HIGH + 1)) if c not in _CHINESE_PUNCTUATION)
 _HALF = {code: code - _TO_HALF for code in range(_FULL_LOW, _FULL_HIGH + 1)}
-_HALF_FREE = {ord(c): ord(c) - _TO_HALF for c in _FREE_WIDTH}
+_FREE_WIDTH_RUN = re.compile(f"[{_FREE_WIDTH}]+")
 _LATIN_LINE = re.compile(rf"^[^\n{_CJK}{_CHINESE_PUNCTUATION}]*[{_CHINESE_PUNCTUATION}][^\n{_CJK}]*$", re.MULTILINE)
+_LATIN_LINE_RE2 = rf"(?m:^[^\n{_CJK_RE2}{_CHINESE_PUNCTUATION}]*[{_CHINESE_PUNCTUATION}][^\n{_CJK_RE2}]*$)"
 _ELLIPSIS = "…"  # Chinese and English punctuation that NFKC would write as three full stops
 
 _BEYOND_CANONICAL = 0x2FA20  # no character from here on has a decomposition or a combining class
@@ -112,13 +113,13 @@ class NormalizeText:
         texts = pc.replace_substring_regex(texts, _LINE_ENDS, "\n")
         texts = pc.replace_substring_regex(texts, _invisible(self.private_use), r"\1\2")
         if self.form == "NFKC":
-            compatibility = _compatibility_characters()
-            pattern = re.compile(_python_class(compatibility))
-            texts = _where(texts, _re2_class(compatibility), lambda text: pattern.sub(_unfold, text))
+            texts = _where(texts, _re2_class(_compatibility_characters()), _unfolded)
         if self.width == "half":
-            texts = _where(texts, rf"[\x{{{_FULL_LOW:X}}}-\x{{{_FULL_HIGH:X}}}]", _half_width)
+            texts = _where(texts, f"[{_FREE_WIDTH}]", _in_half_width)
+            texts = _where(texts, _LATIN_LINE_RE2, _with_latin_lines_in_half_width)
         if self.form != "none":
-            texts = pc.utf8_normalize(texts, "NFC")  # NFKC is NFC over what was unfolded above
+            canonical = _re2_class(_not_surely_canonical())
+            texts = _where(texts, canonical, _composed)  # NFKC is NFC over what was unfolded above
         if self.whitespace == "tidy":
             for pattern_text, replacement in _white_space_rules(self.maximum_blank_lines):
                 texts = pc.replace_substring_regex(texts, pattern_text, replacement)
@@ -137,14 +138,14 @@ def _sign_of_need(form: str, width: str, whitespace: str, maximum_blank_lines: i
     if whitespace == "tidy":
         characters += _SET_SPACES
     if width == "half":
-        characters += rf"{_FREE_WIDTH}"
+        characters += _FREE_WIDTH
     if form != "none":
         characters += _re2_class(_not_surely_canonical())[1:-1]
     if form == "NFKC":
         characters += _re2_class(_compatibility_characters())[1:-1]
     signs = [f"[{characters}]"]
     if width == "half":
-        signs.append(rf"(?m:^[^\n{_CJK_RE2}{_CHINESE_PUNCTUATION}]*[{_CHINESE_PUNCTUATION}][^\n{_CJK_RE2}]*$)")
+        signs.append(_LATIN_LINE_RE2)
     if whitespace == "tidy":
         signs += [pattern for pattern, _ in _white_space_rules(maximum_blank_lines)[2:]]
     return "|".join(signs)
@@ -171,22 +172,33 @@ def _invisible(private_use: str) -> str:
     return rf"([{_JOINED}][{_JOINERS}])|(\x{{1F3F4}}[{_TAGS}]+)|[{removed}]"
 
 
-def _half_width(text: str) -> str:
-    text = text.translate(_HALF_FREE)
-    return _LATIN_LINE.sub(lambda line: line[0].translate(_HALF), text)
-
-
-def _unfold(match: re.Match[str]) -> str:
-    return unicodedata.normalize("NFKC", match[0])
-
-
-def _where(texts: pa.Array, pattern: str, change: Callable[[str], str]) -> pa.Array:
-    """Change the texts that match; the pattern runs without Python's lock, the change does not."""
-    matching = pc.fill_null(pc.match_substring_regex(texts, pattern), False)
+def _where(texts: pa.Array, pattern: str, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Change the texts that match: finding them runs at memory speed and without Python's lock, changing them may not."""
+    matching = pc.match_substring_regex(texts, pattern)
     if not matching.true_count:
         return texts
-    changed = pa.array([change(text) for text in texts.filter(matching).to_pylist()], texts.type)
-    return pc.replace_with_mask(texts, matching, changed)
+    return pc.replace_with_mask(texts, matching, change(texts.filter(matching)))
+
+
+def _composed(texts: pa.Array) -> pa.Array:
+    return pc.utf8_normalize(texts, "NFC")
+
+
+def _unfolded(texts: pa.Array) -> pa.Array:
+    pattern = re.compile(f"{_python_class(_compatibility_characters())}+")
+    return _each(texts, lambda text: pattern.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text))
+
+
+def _in_half_width(texts: pa.Array) -> pa.Array:
+    return _each(texts, lambda text: _FREE_WIDTH_RUN.sub(lambda found: found[0].translate(_HALF), text))
+
+
+def _with_latin_lines_in_half_width(texts: pa.Array) -> pa.Array:
+    return _each(texts, lambda text: _LATIN_LINE.sub(lambda line: line[0].translate(_HALF), text))
+
+
+def _each(texts: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    return pa.array(map(change, texts.to_pylist()), texts.type)
 
 
 @cache
