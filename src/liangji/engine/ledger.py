@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from liangji.core.errors import LedgerError
@@ -63,7 +64,7 @@ class Ledger:
         steps = tuple(sorted(totals.values(), key=lambda total: int(total.step.split()[0])))
         for total in steps:
             total.check()
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(steps):
             if before.rows_out != after.rows_in:
                 raise LedgerError(f"step '{before.step}' let {before.rows_out} rows through, '{after.step}' took {after.rows_in}")
         return Ledger(steps)

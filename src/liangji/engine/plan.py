@@ -128,7 +128,9 @@ def _infer_schema(recipe: Recipe) -> pa.Schema:
         try:
             batch = _push_empty(step, batch)
         except SchemaError as error:
-            fault = RecipeFault(step.line, f"steps.{recipe.steps.index(step)}.{step.name}", f"{error.what} ({error.where})", error.mend)
+            fault = RecipeFault(
+                step.line, f"steps.{recipe.steps.index(step)}.{step.name}", f"{error.what} ({error.where})", error.mend
+            )
             raise RecipeError(str(recipe.folder / recipe.dataset), (fault,)) from error
     return batch.schema
 

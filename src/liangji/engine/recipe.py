@@ -26,7 +26,9 @@ class Input(BaseModel):
 
     model_config = _MODEL
 
-    path: Annotated[str, Field(min_length=1, description="file, folder, glob, archive or object-store address; relative to the recipe")]
+    path: Annotated[
+        str, Field(min_length=1, description="file, folder, glob, archive or object-store address; relative to the recipe")
+    ]
     fields: Annotated[
         dict[str, str | list[str]],
         Field(description="column of the record → field of the input, or several fields to be joined by a blank line"),
@@ -35,11 +37,13 @@ class Input(BaseModel):
     encoding: Annotated[str | None, Field(description="character encoding where it is known; found out otherwise")] = None
     options: Annotated[dict[str, Any], Field(description="options of the reader")] = {}
     source: Annotated[str | None, Field(description="type of source: 互联网, 自采, 公开数据集, 组织机构, 论文, 其他")] = None
-    source_details: Annotated[str | None, Field(description="traceable: address, dataset name, place or device, number of the authorisation")] = (
+    source_details: Annotated[
+        str | None, Field(description="traceable: address, dataset name, place or device, number of the authorisation")
+    ] = None
+    license: Annotated[str | None, Field(description="licence or authorisation, as SPDX where there is one")] = None
+    original_time: Annotated[str | None, Field(description="when the data came to be, ISO 8601, where the records do not tell")] = (
         None
     )
-    license: Annotated[str | None, Field(description="licence or authorisation, as SPDX where there is one")] = None
-    original_time: Annotated[str | None, Field(description="when the data came to be, ISO 8601, where the records do not tell")] = None
     generated: Annotated[Literal[0, 1], Field(description="1 for synthetic data")] = 0
 
 
@@ -202,7 +206,7 @@ class _Document:
             return self._mapping(node, path, inside)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(child, (*path, index), inside) for index, child in enumerate(node.value)]
-        return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it so
+        return yaml.SafeLoader("").construct_object(node)
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[Any, ...], inside: frozenset[int]) -> dict[Any, Any]:
         values: dict[Any, Any] = {}
@@ -211,7 +215,12 @@ class _Document:
             if key in values:
                 first = self._lines[(*path, key)]
                 self.faults.append(
-                    RecipeFault(key_node.start_mark.line + 1, _dotted((*path, key)), f"duplicate key, first on line {first}", "keep one of them")
+                    RecipeFault(
+                        key_node.start_mark.line + 1,
+                        _dotted((*path, key)),
+                        f"duplicate key, first on line {first}",
+                        "keep one of them",
+                    )
                 )
                 continue
             values[key] = self._value(value_node, (*path, key), inside)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from liangji.core.errors import LiangjiError, RunError
 from liangji.core.operator import PARENT_ROW, OperatorKind
 from liangji.core.reading import Fault
-from liangji.core.schema import DECISION, DROP_REASON, ID, ORIGIN, RECORD
+from liangji.core.schema import DECISION, DROP_REASON, ID, ORIGIN, RECORD, with_column
 from liangji.engine.ledger import StepCount
 from liangji.engine.plan import DROP_STEP, QUARANTINE, Plan, Segment
 from liangji.engine.recipe import Step
@@ -57,7 +57,7 @@ def run_segment(plan: Plan, segment: Segment, batches: Iterable[tuple[pa.RecordB
         keys = _gather(plan, segment, result, outcome)
         result = keys.batch
         for gathered, part in zip(outcome.keys, keys.parts, strict=True):
-            gathered.append(part.set_column(0, "row", pc.add(part.column("row"), rows)))
+            gathered.append(with_column(part, "row", pc.add(part.column("row"), rows)))
         rows += result.num_rows
         if result.num_rows:
             outcome.kept.append(result)
@@ -109,7 +109,7 @@ def _surviving(
         return [(batch, call(batch))]
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001  # the outermost loop of operators: whatever a row makes them raise is recorded and counted
+    except Exception as error:  # the outermost loop of operators: whatever a row makes them raise is recorded and counted
         if batch.num_rows <= 1:
             if batch.num_rows == 0:
                 raise RunError(f"step '{label}' fails on an empty batch: {error}", "", "report this operator") from error

@@ -1,0 +1,458 @@
+"""Run a plan: units on worker threads, exchanges between segments, one commit at the end. Kill it at any instant; start it again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from liangji.core.digest import canonical_hash, combine, version_id
+from liangji.core.errors import FaultShareExceeded, RunError
+from liangji.core.operator import OperatorKind, Warmable
+from liangji.core.reading import Source, SourceFile
+from liangji.engine.budget import Budget
+from liangji.engine.exchange import Decisions, decide
+from liangji.engine.ledger import Ledger, StepCount
+from liangji.engine.plan import QUARANTINE, Plan, Segment
+from liangji.engine.progress import Progress, check_stop
+from liangji.engine.segment import Decided, Outcome, quarantine_fault, run_segment
+from liangji.engine.shards import Feed, Shard, cut
+from liangji.engine.units import Unit, UnitFiles, finish, read_batches
+from liangji.stores.facts import VersionFacts
+from liangji.stores.workspace import Workspace
+
+T = TypeVar("T")
+
+_READ = "0 read"
+_FAULT_SHARE_FROM = 100  # rows: below that a share says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run made. `is_new` is False where the dataset already had exactly this version."""
+
+    version: VersionFacts
+    is_new: bool
+    ledger: dict[str, Any]
+    faults: list[dict[str, Any]]  # at most FAULTS_SHOWN a unit: origin, record, line, step, error_code, what, mend
+    notes: list[dict[str, Any]]
+    seconds: float
+    units_run: int
+    units_reused: int
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one run, shared by its workers."""
+
+    plan: Plan
+    source: Source
+    workspace: Workspace
+    budget: Budget
+    progress: Progress
+    stop: threading.Event
+    files: UnitFiles
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    rows_seen: int = 0
+    rows_failed: int = 0
+    units_run: int = 0
+    units_reused: int = 0
+
+    def count_unit(self, unit: Unit, *, is_new: bool) -> None:
+        """Keep score, and stop the run where too many rows fail.
+
+        Raises: FaultShareExceeded.
+        """
+        limit = self.plan.recipe.limits.fault_share
+        with self.lock:
+            self.units_run += is_new
+            self.units_reused += not is_new
+            self.rows_failed += sum(count["quarantined"] for count in unit.counts)
+            self.rows_seen += sum(count["rows_in"] for count in unit.counts if count["step"] == _READ)
+            if self.rows_seen >= _FAULT_SHARE_FROM and self.rows_failed > limit * self.rows_seen:
+                raise FaultShareExceeded(
+                    f"{self.rows_failed} of {self.rows_seen} rows failed, more than the limit of {limit:.0%}",
+                    f"last in {unit.origin}",
+                    "see why with --dry-run and `limits: {fault_share: 1}`, then mend the input or the step",
+                )
+
+
+def run(
+    plan: Plan,
+    source: Source,
+    workspace: Workspace,
+    *,
+    author: str,
+    message: str,
+    budget: Budget,
+    progress: Progress,
+    stop: threading.Event,
+) -> RunResult:
+    """Run a plan to its end and commit the version.
+
+    Raises: RunStopped where `stop` is set meanwhile; RunError where the ledger does not close, too many rows fail, or nothing at all
+        could be read. Whatever was finished before stays for the next run.
+    """
+    pa.set_cpu_count(1)  # the engine owns the threads: Arrow's own pool would work on top of them
+    started = time.monotonic()
+    dataset = plan.recipe.dataset
+    with workspace.lock(dataset):
+        workspace.metadata.ensure_dataset(dataset, plan.recipe.kind, plan.recipe.modality)
+        run_id = workspace.metadata.start_run(dataset, plan.recipe_hash, {"segments": plan.describe()})
+        state = _Run(plan, source, workspace, budget, progress, stop, UnitFiles(workspace.scratch / "units" / dataset))
+        try:
+            result = _run(state, run_id, author, message, started)
+        except BaseException as error:
+            outcome = "stopped" if isinstance(error, RunError | KeyboardInterrupt) else "failed"
+            workspace.metadata.finish_run(run_id, outcome, {"error": f"{type(error).__name__}: {error}"})
+            raise
+        workspace.metadata.finish_run(run_id, "done", {"version": result.version.id, "seconds": result.seconds})
+    return result
+
+
+def _run(state: _Run, run_id: str, author: str, message: str, started: float) -> RunResult:
+    plan = state.plan
+    for step in plan.recipe.steps:
+        if isinstance(step.operator, Warmable):
+            step.operator.warm_up()
+    files = state.source.files()
+    first, *others = plan.segments
+    by_file = _read_all(state, first, files)
+    units = [unit for file in files for unit in by_file[file.origin]]
+    done = [units]
+    for segment in others:
+        previous = plan.segments[segment.index - 1]
+        decisions = _exchange(state, previous, units)
+        units = _run_segment_on_all(state, segment, units, decisions)
+        done.append(units)
+    every = [unit for group in done for unit in group]
+    ledger = Ledger.close(unit.counts for unit in every).as_dict()
+    if ledger["rows_in"] and ledger["quarantined"] == ledger["rows_in"]:
+        raise _nothing_read(every)
+    result = _commit(state, run_id, author, message, started, files, by_file, every, ledger)
+    _forget_others(state, files, by_file, every)
+    return result
+
+
+def _read_all(state: _Run, segment: Segment, files: Sequence[SourceFile]) -> dict[str, list[Unit]]:
+    """Run the first segment on every shard of every file; units that are done are not run again."""
+    reader = _Reader(state, segment)
+    waiting = []
+    already = 0
+    for file in files:
+        if reader.take_finished(file):
+            already += file.size_bytes
+        else:
+            waiting.append(file)
+    state.progress.phase(_label(segment), sum(file.size_bytes for file in files), "bytes")
+    state.progress.advance(already, 0, 0)
+    feed = Feed(waiting, reader.shards)
+    _on_workers(state, feed.next, lambda item: reader.run_unit(*item))
+    return {file.origin: reader.units_of(file) for file in files}
+
+
+class _Reader:
+    """The first segment: from the shards of input files to units."""
+
+    def __init__(self, state: _Run, segment: Segment) -> None:
+        self._state, self._segment = state, segment
+        self._identities: dict[str, str] = {}
+        self._units: dict[str, dict[int, Unit]] = {}
+        self._lock = threading.Lock()
+
+    def _identity(self, file: SourceFile) -> str:
+        known = self._identities.get(file.origin)
+        if known is None:
+            schema = [f"{item.name} {item.type}" for item in self._state.plan.dropped_schema]
+            known = canonical_hash(
+                [self._segment.identity, self._segment.is_final, schema, self._state.source.identity(file), file.sha256]
+            )
+            self._identities[file.origin] = known
+        return known
+
+    def file_key(self, file: SourceFile) -> str:
+        return canonical_hash(["file", self._identity(file)])
+
+    def _unit_key(self, file: SourceFile, shard: int) -> str:
+        return canonical_hash(["shard", self._identity(file), shard])
+
+    def take_finished(self, file: SourceFile) -> bool:
+        """Take over the units of a file that was read to its end by an earlier run."""
+        metadata = self._state.workspace.metadata
+        key = self.file_key(file)
+        entered = metadata.units([key]).get(key)
+        if entered is None:
+            return False
+        keys = [self._unit_key(file, shard) for shard in range(entered["shards"])]
+        results = metadata.units(keys)
+        if len(results) < len(keys) or not all(self._state.files.exists(key) for key in keys):
+            return False
+        for shard, key in enumerate(keys):
+            self._enter(file, shard, Unit.from_result(key, results[key]), is_new=False)
+        return True
+
+    def shards(self, file: SourceFile) -> Iterator[Shard]:
+        return cut(self._state.source.read(file, lambda size: self._state.progress.advance(size, 0, 0)))
+
+    def run_unit(self, file: SourceFile, shard: Shard) -> None:
+        state = self._state
+        key = self._unit_key(file, shard.index)
+        entered = state.workspace.metadata.units([key]).get(key)
+        if entered is not None and state.files.exists(key):
+            self._enter(file, shard.index, Unit.from_result(key, entered), is_new=False)
+            return
+        outcome = run_segment(state.plan, self._segment, ((batch, ()) for batch in shard.batches))
+        _count_reading(outcome, shard)
+        unit = finish(state.workspace, state.files, state.plan, self._segment, key, file.origin, shard.index, outcome, shard.notes)
+        state.progress.advance(0, shard.rows + len(shard.faults), shard.size_bytes)
+        self._enter(file, shard.index, unit, is_new=True)
+
+    def _enter(self, file: SourceFile, shard: int, unit: Unit, *, is_new: bool) -> None:
+        with self._lock:
+            self._units.setdefault(file.origin, {})[shard] = unit
+        self._state.count_unit(unit, is_new=is_new)
+
+    def units_of(self, file: SourceFile) -> list[Unit]:
+        """Give the units of a file in order, and enter the file as read to its end."""
+        units = self._units.get(file.origin, {})
+        metadata = self._state.workspace.metadata
+        key = self.file_key(file)
+        if not metadata.units([key]):
+            metadata.record_unit(key, self._state.plan.recipe.dataset, -1, file.origin, -1, {"shards": len(units)})
+        return [units[shard] for shard in range(len(units))]
+
+
+def _count_reading(outcome: Outcome, shard: Shard) -> None:
+    faults = len(shard.faults)
+    rows = sum(batch.num_rows for batch in shard.batches)
+    outcome.counts[_READ] = StepCount(_READ, OperatorKind.READ, rows + faults, rows, 0, {}, faults)
+    outcome.quarantined[:0] = [quarantine_fault(fault) for fault in shard.faults]
+
+
+def _exchange(state: _Run, segment: Segment, units: Sequence[Unit]) -> list[Decisions]:
+    """Take the decisions of the exchanges that end a segment; each sees what the ones before it let through."""
+    decided: list[Decisions] = []
+    for position, step in enumerate(segment.gathers):
+        check_stop(state.stop)
+        label = state.plan.step_label(step)
+        state.progress.phase(label, sum(unit.rows for unit in units), "rows")
+        decided.append(decide(step, position, units, decided, state.files, state.budget, state.workspace))
+    return decided
+
+
+def _run_segment_on_all(state: _Run, segment: Segment, before: Sequence[Unit], decisions: Sequence[Decisions]) -> list[Unit]:
+    """Run a later segment on what the one before it let through, shard by shard."""
+    state.progress.phase(_label(segment), sum(unit.rows for unit in before), "rows")
+    after: dict[int, Unit] = {}
+    schema = [f"{item.name} {item.type}" for item in state.plan.dropped_schema]
+    keys = [
+        canonical_hash(
+            [segment.identity, segment.is_final, schema, unit.key, *(decision.digest(position) for decision in decisions)]
+        )
+        for position, unit in enumerate(before)
+    ]
+    entered = state.workspace.metadata.units(keys)
+
+    def work(position: int) -> None:
+        unit, key = before[position], keys[position]
+        if key in entered and state.files.exists(key):
+            done, is_new = Unit.from_result(key, entered[key]), False
+        else:
+            outcome = run_segment(
+                state.plan, segment, _decided_batches(state, unit, [item.of_unit(position) for item in decisions], segment)
+            )
+            done = finish(state.workspace, state.files, state.plan, segment, key, unit.origin, unit.shard, outcome, ())
+            is_new = True
+        state.progress.advance(unit.rows, unit.rows if is_new else 0, unit.size_bytes if is_new else 0)
+        state.count_unit(done, is_new=is_new)
+        after[position] = done
+
+    positions = iter(range(len(before)))
+    lock = threading.Lock()
+
+    def next_position() -> int | None:
+        with lock:
+            return next(positions, None)
+
+    _on_workers(state, next_position, work)
+    return [after[position] for position in range(len(before))]
+
+
+def _decided_batches(
+    state: _Run, unit: Unit, decisions: Sequence[pa.Table], segment: Segment
+) -> Iterator[tuple[pa.RecordBatch, Sequence[Decided]]]:
+    """Read the rows of a unit with the part of each decision that falls on each batch."""
+    if not unit.rows:
+        return
+    base = 0
+    for batch in read_batches(state.files.rows(unit.key)):
+        parts = []
+        for step, table in zip(segment.decided, decisions, strict=True):
+            rows = table["row"].to_numpy()
+            start, end = rows.searchsorted([base, base + batch.num_rows])
+            part = table.slice(start, end - start)
+            local = pa.array(rows[start:end] - base, pa.int64())
+            parts.append(Decided(step, part.set_column(part.schema.get_field_index("row"), "row", local)))
+        yield batch, parts
+        base += batch.num_rows
+
+
+def _on_workers(state: _Run, take: Callable[[], T | None], work: Callable[[T], None]) -> None:
+    """Let every worker take and work until nothing is left; the first failure ends them all and is raised."""
+    failed = threading.Event()
+
+    def loop() -> None:
+        try:
+            while not failed.is_set():
+                check_stop(state.stop)
+                item = take()
+                if item is None:
+                    return
+                work(item)
+                pa.default_memory_pool().release_unused()
+        except BaseException:
+            failed.set()
+            raise
+
+    with ThreadPoolExecutor(state.budget.workers, thread_name_prefix="liangji") as pool:
+        futures = [pool.submit(loop) for _ in range(state.budget.workers)]
+        for future in futures:
+            future.result()
+
+
+def _commit(
+    state: _Run,
+    run_id: str,
+    author: str,
+    message: str,
+    started: float,
+    files: Sequence[SourceFile],
+    by_file: dict[str, list[Unit]],
+    every: Sequence[Unit],
+    ledger: dict[str, Any],
+) -> RunResult:
+    plan, workspace = state.plan, state.workspace
+    recipe, dataset = plan.recipe, plan.recipe.dataset
+    final = [unit for unit in every if "rows" in unit.fragments]
+    content = combine(b"".join(state.files.digests(unit.key).read_bytes() for unit in final))
+    identifier = version_id(recipe.kind, recipe.modality, plan.recipe_hash, content)
+    existing = {facts.id: facts for facts in workspace.metadata.versions(dataset)}
+    seconds = time.monotonic() - started
+    notes = [note for unit in every for note in unit.notes]
+
+    def result(version: VersionFacts, *, is_new: bool) -> RunResult:
+        faults = [fault for unit in every for fault in unit.faults]
+        return RunResult(version, is_new, ledger, faults, notes, seconds, state.units_run, state.units_reused)
+
+    if identifier in existing:
+        return result(existing[identifier], is_new=False)
+    tables = {
+        name: workspace.tables.commit(
+            f"{dataset}/{name}", schema, [item for unit in units for item in unit.fragments.get(name, [])]
+        )
+        for name, schema, units in (
+            ("rows", plan.schema, final),
+            ("dropped", plan.dropped_schema, every),
+            ("quarantined", QUARANTINE, every),
+        )
+    }
+    latest = list(existing.values())[-1:]
+    facts = VersionFacts(
+        dataset=dataset,
+        id=identifier,
+        number=recipe.output.version,
+        author=author,
+        message=message,
+        created_time=datetime.now(UTC),
+        parents=tuple(parent.id for parent in latest),
+        kind=recipe.kind,
+        modality=recipe.modality,
+        recipe=recipe.text,
+        recipe_hash=plan.recipe_hash,
+        operators={step.name: {"version": step.operator.version, "package": _package(step.operator)} for step in recipe.steps},
+        inputs=[_input_facts(state, file, by_file[file.origin]) for file in files],
+        ledger=ledger,
+        tables=tables,
+        rows=ledger["rows_out"],
+        columns=[f"{item.name} {item.type}" for item in plan.schema],
+        signals=plan.signals,
+        notes=notes,
+        run_id=run_id,
+        seconds=seconds,
+        environment=_environment(state.budget),
+    )
+    return result(workspace.metadata.add_version(facts), is_new=True)
+
+
+def _input_facts(state: _Run, file: SourceFile, units: Iterable[Unit]) -> dict[str, Any]:
+    entry = state.plan.recipe.inputs[file.input_index]
+    rows = sum(count["rows_in"] for unit in units for count in unit.counts if count["step"] == _READ)
+    return {
+        "origin": file.origin,
+        "sha256": file.sha256,
+        "size_bytes": file.size_bytes,
+        "modified_time": file.modified_time,
+        "source": entry.source,
+        "source_details": entry.source_details,
+        "license": entry.license,
+        "rows": rows,
+    }
+
+
+def _package(operator: object) -> str:
+    root = type(operator).__module__.partition(".")[0]
+    try:
+        return f"{root} {version(root)}"
+    except ModuleNotFoundError:
+        return root
+
+
+def _environment(budget: Budget) -> dict[str, Any]:
+    return {
+        "liangji": version("liangji"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "budget": asdict(budget),
+    }
+
+
+def _nothing_read(units: Iterable[Unit]) -> RunError:
+    """Say what was wrong with each input where not one record could be used."""
+    lines = [
+        f"{_place(fault)}: {fault['what']}" + (f" ({fault['mend']})" if fault["mend"] else "")
+        for unit in units
+        for fault in unit.faults
+    ]
+    shown = "\n         ".join(lines[:20]) + (f"\n         and {len(lines) - 20} more" if len(lines) > 20 else "")
+    return RunError("no record could be used, so no version was made", shown, "mend the inputs, or leave them out of the recipe")
+
+
+def _place(fault: dict[str, Any]) -> str:
+    return f"{fault['origin']}:{fault['line']}" if fault["line"] > 0 else str(fault["origin"])
+
+
+def _forget_others(state: _Run, files: Iterable[SourceFile], by_file: dict[str, list[Unit]], every: Sequence[Unit]) -> None:
+    """Keep the units of this build for the next one, and remove all others of the dataset, with the files nothing refers to."""
+    workspace, dataset = state.workspace, state.plan.recipe.dataset
+    keep = {unit.key for unit in every}
+    reader = _Reader(state, state.plan.segments[0])
+    keep.update(reader.file_key(file) for file in files if by_file.get(file.origin) is not None)
+    workspace.metadata.forget_units([key for key, _ in workspace.metadata.units_of(dataset) if key not in keep])
+    state.files.remove_others(keep)
+    for name in ("rows", "dropped", "quarantined"):
+        workspace.tables.collect_garbage(f"{dataset}/{name}", [item for unit in every for item in unit.fragments.get(name, [])])
+
+
+def _label(segment: Segment) -> str:
+    names = [step.name for step in (*segment.decided, *segment.operators)]
+    return " → ".join((["read"] if segment.index == 0 else []) + names + (["commit"] if segment.is_final else [])) or "read"
