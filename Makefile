@@ -1,0 +1,45 @@
+# One place for everything people run. Needs Python ≥ 3.11 and make; sets up .venv by itself.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help setup demo test lint bench docs clean
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing liangji into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable '.[postgresql,7z]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "installing test tools ..."
+	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+setup: $(VENV)/installed-dev ## everything, for work on liangji itself
+
+demo: $(VENV)/installed ## make raw data, build, report, package and verify a dataset
+	@$(BIN)/liangji demo
+
+test: $(VENV)/installed-dev ## the tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(VENV)/installed-dev ## style, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/installed-dev ## measure what the docs claim
+	@$(BIN)/python -m bench
+
+docs: $(VENV)/installed-dev ## write docs/reference from the code
+	@$(BIN)/python docs/generate.py
+
+clean: ## remove what was installed and made
+	rm -rf $(VENV) workspace demo

@@ -1,0 +1,179 @@
+"""`liangji build`: run a recipe."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from liangji.cli.output import json_option, open_workspace, say, tell, workspace_options, write_json, write_table
+from liangji.cli.progress import TerminalProgress
+from liangji.core.units import format_duration, format_size, parse_size
+from liangji.engine.budget import Budget
+from liangji.engine.run import RunResult
+from liangji.libraries.datasets import building
+
+_FAULTS_SHOWN = 20
+
+
+@click.command(help=say("help.build.text"))
+@click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--message", help=say("help.build.message"))
+@click.option("--author", envvar="LIANGJI_AUTHOR", help=say("help.build.author"))
+@click.option("--workers", type=click.IntRange(1, 1024), help=say("help.build.workers"))
+@click.option("--memory", help=say("help.build.memory"))
+@click.option("--runner", type=click.Choice(["local"]), default="local", show_default=True, help=say("help.build.runner"))
+@click.option("--dry-run", is_flag=True, help=say("help.build.dry_run"))
+@json_option
+@workspace_options
+def build(
+    recipe: Path,
+    message: str | None,
+    author: str | None,
+    workers: int | None,
+    memory: str | None,
+    runner: str,  # noqa: ARG001  # one choice so far; the option is part of the fixed command line
+    *,
+    dry_run: bool,
+    as_json: bool,
+    workspace: Path,
+    database: str | None,
+    objects: str | None,
+) -> None:
+    if dry_run:
+        _show_forecast(building.forecast(recipe), as_json=as_json)
+        return
+    budget = Budget.of(parse_size(memory) if memory else None, workers)
+    with _stoppable() as stop, TerminalProgress() as progress:
+        result = building.build(
+            recipe,
+            open_workspace(workspace, database, objects),
+            author=author,
+            default_author=_user(),
+            message=message,
+            budget=budget,
+            progress=progress,
+            stop=stop,
+        )
+    _show_faults(result)
+    if as_json:
+        write_json(summary(result))
+    else:
+        _show_result(result)
+
+
+def summary(result: RunResult) -> dict[str, Any]:
+    """Give the outcome of a build as the plain object of `--json`."""
+    version, ledger = result.version, result.ledger
+    return {
+        "dataset": version.dataset,
+        "version": version.id,
+        "number": version.number,
+        "is_new": result.is_new,
+        "rows_in": ledger["rows_in"],
+        "rows_out": ledger["rows_out"],
+        "expanded": ledger["expanded"],
+        "dropped": ledger["dropped"],
+        "quarantined": ledger["quarantined"],
+        "seconds": round(result.seconds, 3),
+        "units_run": result.units_run,
+        "units_reused": result.units_reused,
+        "faults": result.faults,
+        "notes": result.notes,
+    }
+
+
+def _show_forecast(forecast: building.Forecast, *, as_json: bool) -> None:
+    if as_json:
+        write_json(asdict(forecast))
+        return
+    size = format_size(sum(file["size_bytes"] for file in forecast.files))
+    click.echo(say("build.forecast", dataset=forecast.dataset, files=len(forecast.files), size=size))
+    for segment in forecast.segments:
+        steps = " → ".join([*segment["apply"], *segment["run"]]) or "-"
+        click.echo(f"  {segment['segment']}. {steps}  ⇒  {', '.join(segment['then'])}")
+    click.echo(say("build.columns", columns=", ".join(column["name"] for column in forecast.columns)))
+
+
+def _show_result(result: RunResult) -> None:
+    version, ledger = result.version, result.ledger
+    click.echo(say("build.done" if result.is_new else "build.same", dataset=version.dataset, number=version.number, id=version.id))
+    steps = [
+        (step["step"], step["rows_in"], step["rows_out"], _reasons(step["dropped"]), step["quarantined"])
+        for step in ledger["steps"]
+    ]
+    write_table([say(f"build.{name}") for name in ("step", "rows_in", "rows_out", "dropped", "quarantined")], steps)
+    dropped = sum(ledger["dropped"].values())
+    expanded = f" + {ledger['expanded']:,}" if ledger["expanded"] else ""
+    click.echo(
+        say(
+            "build.ledger",
+            rows_in=f"{ledger['rows_in']:,}{expanded}",
+            rows_out=f"{ledger['rows_out']:,}",
+            dropped=f"{dropped:,}",
+            quarantined=f"{ledger['quarantined']:,}",
+        )
+    )
+    reused = say("build.reused", units=result.units_reused) if result.units_reused else ""
+    click.echo(
+        say("build.took", time=format_duration(result.seconds), seconds=f"{result.seconds:.1f}", units=result.units_run) + reused
+    )
+
+
+def _reasons(dropped: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {rows:,}" for reason, rows in sorted(dropped.items(), key=lambda item: -item[1])) or "-"
+
+
+def _show_faults(result: RunResult) -> None:
+    """Name on stderr what could not be read or processed, and what a person should know."""
+    for fault in result.faults[:_FAULTS_SHOWN]:
+        tell(f"{click.style(say('build.fault'), fg='yellow')} {place(fault)}: {fault['what']}")
+        if fault["mend"]:
+            tell(f"  {say('mend')}: {fault['mend']}")
+    hidden = result.ledger["quarantined"] - min(len(result.faults), _FAULTS_SHOWN)
+    if hidden > 0:
+        tell(say("build.more_faults", rows=hidden, dataset=result.version.dataset))
+    for note in result.notes[:_FAULTS_SHOWN]:
+        tell(f"{click.style(say('build.note'), fg='cyan')} {place(note)}: {note['what']}")
+    if len(result.notes) > _FAULTS_SHOWN:
+        tell(say("build.more_notes", notes=len(result.notes) - _FAULTS_SHOWN))
+
+
+def place(item: dict[str, Any]) -> str:
+    """Say where something was found: file and line."""
+    return f"{item['origin']}:{item['line']}" if item.get("line", -1) > 0 else str(item["origin"])
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        return os.environ.get("HOSTNAME")
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into a polite stop; the second one ends the process."""
+    stop = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+        tell(say("build.stopping"))
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

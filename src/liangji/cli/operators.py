@@ -1,0 +1,81 @@
+"""`liangji operators`: every tool that is installed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import click
+from pydantic import TypeAdapter
+
+from liangji.cli.output import json_option, say, write_json, write_table
+from liangji.core import registry
+from liangji.core.operator import rule_source, summary
+
+
+@click.group(help=say("help.operators.summary"))
+def operators() -> None: ...
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Give the facts of one operator: module, kind, modality, version, options, source of its rule."""
+    kind = registry.load(registry.Group.OPERATORS, name)
+    schema = TypeAdapter(kind).json_schema()
+    module = kind.__module__.split(".")
+    return {
+        "name": name,
+        "module": module[2] if module[:2] == ["liangji", "pipeline"] else module[0],
+        "kind": str(kind.kind),
+        "modality": str(kind.modality),
+        "version": kind.version,
+        "does": summary(kind),
+        "source": rule_source(kind),
+        "options": list(schema.get("properties", {})),
+        "schema": schema,
+        "text": inspect.getdoc(kind) or "",
+    }
+
+
+@operators.command("list", help=say("help.operators.list"))
+@json_option
+def list_(*, as_json: bool) -> None:
+    found = [describe(name) for name in registry.names(registry.Group.OPERATORS)]
+    if as_json:
+        write_json([{key: value for key, value in item.items() if key not in ("schema", "text")} for item in found])
+        return
+    found.sort(key=lambda item: (item["module"], item["kind"], item["name"]))
+    headings = [say(f"operators.{key}") for key in ("name", "module", "kind", "version", "options", "does")]
+    write_table(
+        headings,
+        [
+            (item["name"], item["module"], item["kind"], item["version"], " ".join(item["options"]) or "-", item["does"])
+            for item in found
+        ],
+    )
+
+
+@operators.command(help=say("help.operators.show"))
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    found = describe(name)
+    if as_json:
+        write_json(found)
+        return
+    click.echo(f"{click.style(name, bold=True)}  {found['kind']} · {found['module']} · {found['modality']} · v{found['version']}\n")
+    click.echo(found["text"] + "\n")
+    properties: dict[str, Any] = found["schema"].get("properties", {})
+    rows = [(key, _kind_of(item), _default_of(item), item.get("description", "")) for key, item in properties.items()]
+    write_table([say(f"operators.{key}") for key in ("option", "type", "default", "meaning")], rows)
+
+
+def _kind_of(item: dict[str, Any]) -> str:
+    if "enum" in item:
+        return " | ".join(str(value) for value in item["enum"])
+    if "anyOf" in item:
+        return " | ".join(_kind_of(branch) for branch in item["anyOf"])
+    return str(item.get("const") or item.get("type") or item.get("$ref", "").rpartition("/")[2] or "-")
+
+
+def _default_of(item: dict[str, Any]) -> str:
+    return str(item["default"]) if "default" in item else say("operators.required")
