@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liangji.core.errors import SchemaError
-from liangji.pipeline.cleaning.normalisation import NormalizeText
+from liangji.pipeline.cleaning.normalisation import NormalizeText, SimplifyChinese
 
 TROUBLE = " \t\n\r\x00\x0b\x7f\x85\xa0\xad  \u200b\u200c\u200d\u200e\u2028\u202e\u2060\ufeff\u3000，。（）：ＡＢ１２＠％～…①㎡ﬁｱﾞ가\u1100\u1161\u11a8e\u0301\u0327क्‌‍ﻻ👨🏴\U000e0067\U000e007f\ue000\ufdd0\U0001ffff汉か後aA1.,"
 TEXTS = st.text(st.one_of(st.sampled_from(TROUBLE), st.characters(exclude_categories=["Cs"])), max_size=40)
@@ -87,3 +91,38 @@ def test_private_use_characters_can_be_kept() -> None:
 def test_a_column_that_is_missing_is_an_error() -> None:
     with pytest.raises(SchemaError, match="no column 'body'"):
         normalised("a", column="body")
+
+
+def simplified(*texts: str | None, **options: Any) -> list[str | None]:
+    batch = pa.record_batch({"text": pa.array(texts, pa.large_string())})
+    changed: list[str | None] = SimplifyChinese(**options)(batch)["text"].to_pylist()
+    return changed
+
+
+def test_traditional_text_becomes_simplified_and_other_text_stays() -> None:
+    texts = ["這臺機器運轉正常。", "这台机器运转正常。", "All is well.", None, ""]
+    assert simplified(*texts) == ["这台机器运转正常。", *texts[1:]]
+
+
+def test_simplified_words_that_look_regional_are_not_changed() -> None:
+    assert simplified("核心程序和源文件", "乾隆年间的核心程序", variant="tw2sp") == ["核心程序和源文件", "乾隆年间的核心程序"]
+
+
+def test_japanese_is_left_as_it_is() -> None:
+    assert simplified("機械の點検を實施しました。") == ["機械の點検を實施しました。"]
+
+
+def test_traditional_characters_are_counted_before_they_go() -> None:
+    batch = pa.record_batch({"text": ["機器", "机器", None]})
+    assert SimplifyChinese(count_column="traditional")(batch)["traditional"].to_pylist() == [1, 0, None]
+
+
+def test_real_traditional_poems_hold_no_traditional_character_afterwards(shared_data: Path) -> None:
+    archive = shared_data / "text" / "classical_poetry_json.tar.zst"
+    with archive.open("rb") as file, tarfile.open(fileobj=zstandard.ZstdDecompressor().stream_reader(file), mode="r|") as tar:
+        content = next(tar.extractfile(member).read() for member in tar if "poet.tang" in member.name)  # type: ignore[union-attr]
+    poems = ["\n".join(poem["paragraphs"]) for poem in json.loads(content)][:500]
+    once = simplified(*poems)
+    batch = pa.record_batch({"text": pa.array(once, pa.large_string())})
+    left = SimplifyChinese(count_column="traditional")(batch)["traditional"].to_numpy()
+    assert (left > 0).mean() < 0.02  # 乾 and a few more are right in simplified words too

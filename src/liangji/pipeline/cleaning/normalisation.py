@@ -1,4 +1,4 @@
-"""Bring text to one written form: Unicode form, width, invisible characters, line ends and white space; simplified Chinese.
+"""Bring text to one written form: Unicode form, width, invisible characters, white space; simplified Chinese.
 
 Full width. NFKC would turn Chinese `，。（）：` into ASCII `,.():` and so damage correct Chinese text; yet `１３８` and `ＡＢＣ` are
 better in half width, for searching, counting and personal information alike. So letters, digits and the signs that are no
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -21,6 +22,7 @@ from pydantic.dataclasses import dataclass
 
 from liangji.core.operator import STRICT, OperatorKind
 from liangji.core.schema import TEXT, Modality, string_column, with_column
+from liangji.kernels.buffers import text_buffers
 
 _LINE_ENDS = r"\r\n?|[\x{0B}\x{0C}\x{85}\x{2028}\x{2029}]"
 _SET_SPACES = r"\x{A0}\x{1680}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}"  # spaces that only set type
@@ -127,6 +129,72 @@ class NormalizeText:
 
     def _sign_of_need(self) -> str:
         return _sign_of_need(self.form, self.width, self.whitespace, self.maximum_blank_lines, self.private_use)
+
+
+_KANA_SHARE_OF_JAPANESE = 0.1  # Japanese prose is a third kana and more; Chinese with a stray の stays far below
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class SimplifyChinese:
+    """Write traditional Chinese in simplified characters; leave every other text alone.
+
+    Only a text that holds a traditional character is converted. Phrases and words of a region (`tw2sp`: 軟體 → 软件) are put
+    only where traditional characters outnumber simplified ones, since their tables would change correct simplified words
+    (核心 → 内核); elsewhere the general conversion `t2s` serves. Japanese is left as it is.
+
+    Input:  `column`: string.
+    Output: the batch with `column` changed; with `count_column`, also that column: int32, the number of traditional characters
+            before the change, null where the text is null.
+    Raises: SchemaError where `column` is missing or is not a string.
+    Source: OpenCC dictionaries (TSCharacters, TSPhrases and those of the variant).
+    """
+
+    kind: ClassVar[OperatorKind] = OperatorKind.TRANSFORM
+    version: ClassVar[str] = "1"
+    modality: ClassVar[Modality] = Modality.TEXT
+
+    column: Annotated[str, Field(description="text column to convert")] = TEXT
+    variant: Annotated[
+        Literal["t2s", "tw2s", "hk2s", "tw2sp"],
+        Field(description="what is converted: any traditional text, Taiwan's or Hong Kong's standard, Taiwan's with its words"),
+    ] = "t2s"
+    count_column: Annotated[
+        str | None, Field(description="name of a column for the number of traditional characters; none is added without it")
+    ] = None
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        from liangji.kernels.scripts import Script, script_counts  # noqa: PLC0415 - compiles
+
+        column = string_column(batch, self.column)
+        counts = script_counts(text_buffers(column))
+        traditional, simplified = counts[:, Script.HAN_TRADITIONAL], counts[:, Script.HAN_SIMPLIFIED]
+        han = counts[:, Script.HAN] + traditional + simplified
+        is_japanese = counts[:, Script.KANA] > _KANA_SHARE_OF_JAPANESE * (counts[:, Script.KANA] + han)
+        needing = (traditional > 0) & ~is_japanese
+        if needing.any():
+            converters = [_converter(self.variant if by_variant else "t2s") for by_variant in (traditional > simplified)[needing]]
+            texts = column.filter(pa.array(needing)).to_pylist()
+            converted = [convert(text) for convert, text in zip(converters, texts, strict=True)]
+            changed = pc.replace_with_mask(column, pa.array(needing), pa.array(converted, column.type))
+            batch = with_column(batch, self.column, changed)
+        if self.count_column is not None:
+            is_null = column.is_null().to_numpy(zero_copy_only=False)
+            batch = with_column(batch, self.count_column, pa.array(traditional.astype(np.int32), mask=is_null))
+        return batch
+
+    def warm_up(self) -> None:
+        from liangji.kernels.scripts import script_table  # noqa: PLC0415 - loads dictionaries
+
+        script_table()
+        _converter(self.variant)
+
+
+@cache
+def _converter(variant: str) -> Callable[[str], str]:
+    import opencc  # noqa: PLC0415 - loads dictionaries
+
+    convert: Callable[[str], str] = opencc.OpenCC(variant).convert
+    return convert
 
 
 @cache
