@@ -7,8 +7,9 @@ the rows that give a valid one (indicator 0201).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +49,14 @@ class RecordContext:
     version: str  # semantic version
     version_date: str  # ISO 8601: the last modification of a row that does not tell its own
     modified_times: Mapping[str, str] = field(default_factory=dict)  # origin of an input file → its ISO 8601 modification time
+
+    @classmethod
+    def of_version(
+        cls, kind: str, modality: str, number: str | None, created_time: datetime, inputs: Iterable[Mapping[str, Any]]
+    ) -> RecordContext:
+        """Take the context from what the metadata tells about a version."""
+        times = {str(entry["origin"]): str(entry["modified_time"]) for entry in inputs if entry.get("modified_time")}
+        return cls(Kind(kind), Modality(modality), number or "", created_time.isoformat(), times)
 
     def modified_time(self, origin: str | None) -> str | None:
         """Find when the input file of an origin was last modified; members of an archive take the time of the archive."""
