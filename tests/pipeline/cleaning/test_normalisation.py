@@ -18,7 +18,9 @@ from liangji.core.errors import SchemaError
 from liangji.pipeline.cleaning.normalisation import NormalizeText, SimplifyChinese
 
 TROUBLE = " \t\n\r\x00\x0b\x7f\x85\xa0\xad  \u200b\u200c\u200d\u200e\u2028\u202e\u2060\ufeff\u3000，。（）：ＡＢ１２＠％～…①㎡ﬁｱﾞ가\u1100\u1161\u11a8e\u0301\u0327क्‌‍ﻻ👨🏴\U000e0067\U000e007f\ue000\ufdd0\U0001ffff汉か後aA1.,"
-TEXTS = st.text(st.one_of(st.sampled_from(TROUBLE), st.characters(exclude_categories=["Cs"])), max_size=40)
+FRAGMENTS = ["e\u0301", "\u1100\u1161\u11a8", "か\u3099", "👨\u200d👩", "क्\u200d", "\r\n", "\n\n\n\n", " \t ", "x，y\n", "汉，"]
+PIECES = st.one_of(st.sampled_from(TROUBLE), st.sampled_from(FRAGMENTS), st.characters(exclude_categories=["Cs"]))
+TEXTS = st.lists(PIECES, max_size=30).map("".join)
 
 
 def normalised(*texts: str | None, kind: pa.DataType | None = None, **options: Any) -> list[str | None]:

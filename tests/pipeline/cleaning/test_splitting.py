@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from liangji.pipeline.cleaning.splitting import SplitText
 
-TEXTS = st.text(st.sampled_from("汉字a bc。！\n. ”"), max_size=200)
+PIECES = st.sampled_from([*"汉a bc。！\n. ”", "没有句号的一长串汉字一直写下去", "anUnbrokenRunOfLettersWithoutSpace"])
+TEXTS = st.lists(PIECES, max_size=60).map("".join)
 
 
 def split(*texts: str | None, **options: Any) -> list[dict[str, Any]]:
