@@ -60,8 +60,10 @@ def decide(
 
     The decisions are kept as a unit of their own, so that a resumed run takes them over.
     """
-    filled = [unit for unit in units if unit.rows]
     bases = np.concatenate([[0], np.cumsum([unit.rows for unit in units])]).astype(np.int64)
+    if not bases[-1]:
+        return Decisions(pa.table({"row": pa.array([], pa.int64())}), bases)
+    filled = [unit for unit in units if unit.rows]
     key = canonical_hash(["exchange", step.identity, position, [unit.key for unit in units], len(before)])
     if not files.exists(key):
         staged = StagedRows(files, filled)

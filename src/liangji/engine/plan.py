@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
@@ -13,7 +11,7 @@ from liangji.core.digest import canonical_hash
 from liangji.core.errors import RecipeError, RecipeFault, SchemaError
 from liangji.core.operator import PARENT_ROW, OperatorKind
 from liangji.core.schema import DECISION, ORIGIN, RECORD, record_schema
-from liangji.engine.gathered import GatheredKeys
+from liangji.engine.gathered import exchange_batches
 from liangji.engine.recipe import Recipe, Step
 
 ENGINE_VERSION = "1"  # raised when the same plan may give another result: no unit of an older one is reused
@@ -137,11 +135,10 @@ def _infer_schema(recipe: Recipe) -> pa.Schema:
 
 def _push_empty(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
     if step.operator.kind is OperatorKind.EXCHANGE:
-        keys = step.operator.keys(batch)
         if step.operator.drops_only:
+            step.operator.keys(batch)
             return batch
-        with TemporaryDirectory() as folder, GatheredKeys.of_nothing(keys.schema, Path(folder)) as nothing:
-            batch = step.operator.apply(batch, step.operator.prepare(nothing))
+        (batch,) = exchange_batches(step.operator, [batch])
     else:
         batch = step.operator(batch)
     decided = {field.name for field in DECISION} | {PARENT_ROW}

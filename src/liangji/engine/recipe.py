@@ -212,6 +212,9 @@ class _Document:
         values: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
+            if not isinstance(key, str):
+                self.report(path, "a name must be plain text", "write `name: value`")
+                continue
             if key in values:
                 first = self._lines[(*path, key)]
                 self.faults.append(

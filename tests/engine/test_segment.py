@@ -1,0 +1,112 @@
+"""A failing batch is bisected until the bad rows stand alone; every row is accounted for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liangji.core.errors import LedgerError, RunError
+from liangji.core.operator import PARENT_ROW, OperatorKind, with_decision
+from liangji.core.schema import Kind, Modality, record_schema
+from liangji.engine.plan import Plan, Segment, make_plan
+from liangji.engine.recipe import Input, Recipe, Step
+from liangji.engine.segment import Outcome, run_segment
+
+SCHEMA = record_schema(Kind.PRETRAINING)
+
+
+class FailsOn:
+    """A transform that cannot bear some texts."""
+
+    kind: ClassVar = OperatorKind.TRANSFORM
+    version: ClassVar[str] = "1"
+    modality: ClassVar = Modality.TEXT
+
+    def __init__(self, bad: str = "bad") -> None:
+        self.bad = bad
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self.bad in batch.column("text").to_pylist():
+            raise ValueError("cannot bear it")
+        return batch
+
+
+class DropsShort(FailsOn):
+    kind: ClassVar = OperatorKind.RULE
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        length = pc.utf8_length(batch.column("text"))
+        reason = pc.if_else(pc.less(length, 3), pa.scalar("too_short"), pa.scalar(None, pa.string()))
+        return with_decision(batch, reason, length)
+
+
+class Doubles(FailsOn):
+    kind: ClassVar = OperatorKind.EXPAND
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        rows = [row for row in range(batch.num_rows) for _ in range(2)]
+        return batch.take(pa.array(rows, pa.int64())).append_column(PARENT_ROW, pa.array(rows, pa.int64()))
+
+
+class LosesRows(FailsOn):
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch.slice(1)
+
+
+def batch_of(texts: list[str]) -> pa.RecordBatch:
+    rows = [{"id": str(number), "origin": "a.txt", "record": number, "text": text} for number, text in enumerate(texts)]
+    return pa.RecordBatch.from_pylist(rows, SCHEMA)
+
+
+def run(operator: Any, *batches: pa.RecordBatch) -> Outcome:
+    plan, segment = planned(operator)
+    return run_segment(plan, segment, ((batch, ()) for batch in batches))
+
+
+def planned(operator: Any) -> tuple[Plan, Segment]:
+    recipe = Recipe(dataset="d", kind=Kind.PRETRAINING, inputs=[Input(path="x")], folder=Path()).model_copy(
+        update={"steps": [Step("test", operator, 1)]}
+    )
+    segment = Segment(0, (), tuple(recipe.steps), (), "identity")
+    plan = make_plan(recipe.model_copy(update={"steps": []}))
+    return Plan(recipe, (segment,), plan.schema, plan.dropped_schema), segment
+
+
+def test_bad_rows_stand_alone_in_quarantine_and_the_rest_go_on() -> None:
+    outcome = run(FailsOn(), batch_of(["one", "bad", "three", "four", "bad"]))
+    assert [text for batch in outcome.kept for text in batch.column("text").to_pylist()] == ["one", "three", "four"]
+    assert [(row["record"], row["what"]) for row in outcome.quarantined] == [(1, "ValueError: cannot bear it"), (4, "ValueError: cannot bear it")]
+
+
+@given(st.lists(st.sampled_from(["good", "bad", "no"]), max_size=40), st.integers(0, 40))
+def test_every_row_is_kept_dropped_or_quarantined_however_batches_are_cut(texts: list[str], cut: int) -> None:
+    batch = batch_of(texts)
+    outcome = run(FailsOn(), batch.slice(0, cut), batch.slice(cut))
+    assert sum(part.num_rows for part in outcome.kept) == len(texts) - texts.count("bad")
+    assert len(outcome.quarantined) == texts.count("bad")
+    outcome = run(DropsShort(), batch)
+    assert outcome.counts["1 test"].dropped == ({"too_short": texts.count("no")} if "no" in texts else {})
+
+
+def test_a_dropped_row_keeps_its_reason_and_the_number_that_decided() -> None:
+    outcome = run(DropsShort(), batch_of(["no", "good"]))
+    (dropped,) = outcome.dropped
+    assert dropped.select(["record", "drop_step", "drop_reason", "drop_number"]).to_pylist() == [
+        {"record": 0, "drop_step": "1 test", "drop_reason": "too_short", "drop_number": 2.0}
+    ]
+
+
+def test_what_expands_is_counted() -> None:
+    outcome = run(Doubles(), batch_of(["one", "two"]))
+    assert (outcome.counts["1 test"].rows_out, outcome.counts["1 test"].expanded) == (4, 2)
+
+
+def test_an_operator_that_loses_rows_is_caught() -> None:
+    with pytest.raises((RunError, LedgerError), match="1 rows for 2"):
+        run(LosesRows(), batch_of(["one", "two"]))
