@@ -1,16 +1,23 @@
 """The main text of a web page: its paragraphs as lines, without navigation, advertisements, comments, footers and scripts.
 
-Extraction is trafilatura's; what it is given and what is done where it finds too little stands here. How the bytes of a page
-become characters is in `encodings`.
+Two judges look at the page. trafilatura knows the names, roles and shapes of boilerplate; it loses paragraphs that repeat, and
+takes the whole body where it finds no shape it knows (paragraphs in `div` or between `br`, layout tables, as old Chinese sites
+have them). So the page is also cut into blocks, and the densest container is found: the innermost element that holds nearly all
+of the text that is not links. A block of that container stays if trafilatura kept it, or one just like it beside it. How the
+bytes of a page become characters is in `encodings`.
 """
 
 from __future__ import annotations
 
 import logging
+import re
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
 LIMIT_CHARACTERS = 20_000_000  # of one page; the rest is not looked at
+LIMIT_DEPTH = 200  # of elements: it recurses
+LIMIT_TRAFILATURA = 2_000_000  # characters: its time grows faster than the page, so larger pages are judged by density alone
 
 
 class MainText(NamedTuple):
@@ -23,44 +30,27 @@ class MainText(NamedTuple):
 
 
 def main_text(html: str, url: str | None = None) -> MainText:
-    """Extract the main text of a page. `url` is kept out of the network: it only helps to make sense of links."""
+    """Extract the main text of a page. Nothing is fetched: `url` only helps to make sense of links."""
+    if "<" not in html:
+        return MainText("\n".join(" ".join(line.split()) for line in html.split("\n") if line.strip()))  # no page: all of it
     tree = _parsed(html[:LIMIT_CHARACTERS])
     if tree is None:
         return MainText("")
-    language = tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang")
-    found = _extractor()(
-        tree,
-        url=url,
-        fast=True,
-        include_comments=False,
-        include_tables=True,
-        include_formatting=False,
-        with_metadata=True,
-        # Bounds are fixed: the default upper bound is today, and the same page must give the same record tomorrow.
-        date_extraction_params={"extensive_search": False, "original_date": True, "max_date": "2100-01-01"},
-    )
+    page = _cut(tree)
+    found = _extracted(tree, url) if len(html) <= LIMIT_TRAFILATURA and page.depth <= LIMIT_DEPTH else None
+    lines = _chosen(page, found.text or "" if found else "")
+    language = tree.get("lang") or tree.get("xml:lang")
     if found is None:
-        return MainText("", language=language)
-    return MainText(_lines(found.text), found.title, language, found.date)
-
-
-@cache
-def _extractor() -> Any:
-    import trafilatura  # noqa: PLC0415 - half a second
-
-    for name in ("trafilatura", "htmldate", "courlan", "justext"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # they warn about each page without text: that is a result here
-    return trafilatura.bare_extraction
+        return MainText("\n".join(lines), " ".join((tree.findtext(".//title") or "").split()) or None, language)
+    return MainText("\n".join(lines), found.title, language, found.date)
 
 
 def _parsed(html: str) -> Any:
-    from lxml import etree  # noqa: PLC0415
+    from lxml import etree  # noqa: PLC0415 - heavy
     from lxml import html as lxml_html  # noqa: PLC0415
 
     readable = html.replace("\0", "")
-    if "<" not in readable:
-        return None
-    parser = lxml_html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    parser = lxml_html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     try:
         # As bytes: a page that opens with an XML declaration is refused as a str.
         return lxml_html.document_fromstring(readable.encode("utf-8", "replace"), parser=parser)
@@ -68,5 +58,306 @@ def _parsed(html: str) -> Any:
         return None  # nothing but white space or comments
 
 
-def _lines(text: str | None) -> str:
-    return "\n".join(" ".join(line.split()) for line in (text or "").split("\n") if line.strip())
+@cache
+def _trafilatura() -> Any:
+    import trafilatura  # noqa: PLC0415 - half a second
+
+    for name in ("trafilatura", "htmldate", "courlan", "justext"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # they warn about each page without text: that is a result here
+    return trafilatura.bare_extraction
+
+
+def _extracted(tree: Any, url: str | None) -> Any:
+    """Ask trafilatura; None where it finds no text or gives up on a page nested too deep."""
+    try:
+        return _trafilatura()(
+            tree,
+            url=url,
+            fast=True,  # its second opinions (readability, jusText) cost as much again; ours is the density
+            include_comments=False,
+            include_tables=True,
+            include_formatting=False,
+            with_metadata=True,
+            # Bounds are fixed: the default upper bound is today, and the same page must give the same record tomorrow.
+            date_extraction_params={"extensive_search": False, "original_date": True, "max_date": "2100-01-01"},
+        )
+    except RecursionError:
+        return None
+
+
+# --- blocks -----------------------------------------------------------------------------------------------------------
+
+_SKIPPED = frozenset(
+    (
+        "head",
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "math",
+        "select",
+        "option",
+        "button",
+        "textarea",
+        "iframe",
+        "object",
+        "embed",
+        "canvas",
+        "audio",
+        "video",
+    )
+)
+_INLINE = frozenset(
+    (
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "label",
+        "mark",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "time",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+        "input",
+    )
+)
+
+
+class _Block(NamedTuple):
+    text: str
+    link_share: float  # characters inside links / characters
+    parent: int  # the element whose text this is, and its tag
+    tag: str
+
+
+@dataclass(slots=True)
+class _Element:
+    """An element as a range of blocks, with the mass of the text in them."""
+
+    parent: int
+    name: str  # tag and class: siblings of one name are parts of one thing
+    first: int
+    last: int = 0
+    mass: float = 0.0
+    blocks: int = 0  # that have mass
+    children: list[int] = field(default_factory=list)
+
+
+class _Page(NamedTuple):
+    blocks: list[_Block]
+    elements: list[_Element]
+    depth: int
+
+
+def _cut(tree: Any) -> _Page:
+    """Cut a page into blocks: runs of text between the borders of block elements and line breaks. Walks without recursion."""
+    from lxml import etree  # noqa: PLC0415
+
+    blocks: list[_Block] = []
+    elements = [_Element(-1, "", 0)]
+    parts: list[tuple[str, bool]] = []
+    at, tags, links, kept_space, depth, deepest = 0, [""], 0, 0, 0, 0
+
+    def flush() -> None:
+        raw = "".join(text for text, _ in parts)
+        linked = sum(len(text.strip()) for text, is_link in parts if is_link)
+        parts.clear()
+        size = len(raw.strip())
+        share = min(linked / size, 1.0) if size else 0.0
+        lines = raw.split("\n") if kept_space else [" ".join(raw.split())]
+        blocks.extend(_Block(line.rstrip(), share, at, tags[-1]) for line in lines if line.strip())
+
+    walk = etree.iterwalk(tree, events=("start", "end"))
+    for event, node in walk:
+        tag = node.tag if isinstance(node.tag, str) else ""
+        is_skipped, is_inline = tag in _SKIPPED or not tag, tag in _INLINE
+        if event == "start":
+            depth += 1
+            deepest = max(deepest, depth)
+            if is_skipped:
+                walk.skip_subtree()
+                continue
+            if not is_inline:
+                flush()
+                if tag != "br":
+                    elements.append(_Element(at, f"{tag} {node.get('class', '')}".strip(), len(blocks)))
+                    elements[at].children.append(len(elements) - 1)
+                    at = len(elements) - 1
+                    tags.append(tag)
+                    kept_space += tag == "pre"
+            links += tag == "a"
+            if node.text:
+                parts.append((node.text, links > 0))
+            continue
+        depth -= 1
+        if not is_skipped:
+            links -= tag == "a"
+            if not is_inline:
+                flush()
+                if tag != "br":
+                    elements[at].last = len(blocks)
+                    at = elements[at].parent
+                    tags.pop()
+                    kept_space -= tag == "pre"
+        if node.tail:
+            parts.append((node.tail, links > 0))
+    flush()
+    elements[0].last = len(blocks)
+    _weigh(blocks, elements)
+    return _Page(blocks, elements, deepest)
+
+
+_SENTENCE = re.compile(r"[。！？；，、：!?;,:]|\. ")
+
+
+def _mass(block: _Block) -> float:
+    """Weigh a block: its characters outside links; what is no sentence (menus, captions, dates) counts a quarter."""
+    outside = len(block.text) * (1 - block.link_share)
+    return outside if block.tag == "pre" or (outside >= 12 and _SENTENCE.search(block.text)) else outside / 4
+
+
+def _weigh(blocks: list[_Block], elements: list[_Element]) -> None:
+    for block in blocks:
+        mass = _mass(block)
+        elements[block.parent].mass += mass
+        elements[block.parent].blocks += mass > 0
+    for element in reversed(elements[1:]):  # children come after their parents
+        elements[element.parent].mass += element.mass
+        elements[element.parent].blocks += element.blocks
+
+
+MOST, HALF, THIRD = 0.8, 0.5, 0.33
+
+
+def _densest(elements: list[_Element], *, alone: bool = False) -> _Element:
+    """Descend to the innermost element that holds nearly all of the text.
+
+    A child is entered if it holds 80% of its parent's mass, or half of it while everything beside it comes in pieces half as
+    long (comments, teasers, imprint). It is not entered where a sibling of the same tag and class holds a tenth: then both are
+    parts of the text. `alone`: there is no other judge, so half of the mass is enough.
+    """
+    here = elements[0]
+    while here.children:
+        children = [elements[child] for child in here.children]
+        top = max(children, key=lambda child: child.mass)
+        others = [child for child in children if child is not top and child.mass > 0]
+        share = top.mass / here.mass if here.mass else 0.0
+        if any(child.name == top.name and " " in top.name and child.mass > top.mass / 10 for child in others):
+            break
+        piece = top.mass / max(top.blocks, 1)
+        is_longest = alone or all(child.mass / max(child.blocks, 1) < piece / 2 for child in others)
+        if share < (HALF if is_longest else MOST):
+            break
+        if top.last - top.first <= 1 and here.last - here.first > 1 and share < 0.95:
+            break  # one long paragraph among short ones is no container
+        here = top
+    return here
+
+
+# --- choice -----------------------------------------------------------------------------------------------------------
+
+
+def _chosen(page: _Page, extracted: str) -> list[str]:
+    """Choose the lines of the main text among the blocks of the page."""
+    blocks = page.blocks
+    container = _densest(page.elements)
+    kept = _matched(blocks, extracted)
+    kept_mass = sum(_mass(blocks[index]) for index in range(container.first, container.last) if index in kept)
+    core = _densest(page.elements, alone=True)
+    menus = [index for index, block in enumerate(blocks) if block.link_share > 0.8 and not core.first <= index < core.last]
+    if kept_mass < THIRD * container.mass or (len(menus) > 2 and len(kept.intersection(menus)) > len(menus) * HALF):
+        # trafilatura missed the text, or took the menus with it: density decides, and blocks of links go.
+        inside = [index for index in range(core.first, core.last) if blocks[index].link_share < 0.6]
+    else:
+        inside = _completed(page, range(container.first, container.last), kept)
+    return [blocks[index].text for index in inside if not _is_byline(blocks, index, inside)]
+
+
+def _completed(page: _Page, inside: range, kept: set[int]) -> list[int]:
+    """Take what was kept inside the container, and what it left out in between although it is like what stands beside it."""
+    blocks = page.blocks
+    if not kept:
+        return []
+    neighbours = {(blocks[index].parent, blocks[index].tag) for index in kept}
+    texts = {blocks[index].text for index in kept}
+    grandparents = {(page.elements[blocks[index].parent].parent, blocks[index].tag) for index in kept}
+    first, last = min(kept), max(kept)
+
+    def stays(index: int) -> bool:
+        block = blocks[index]
+        if index in kept:
+            return True
+        if not first < index < last:
+            return False
+        beside = (page.elements[block.parent].parent, block.tag) in grandparents or (block.parent, block.tag) in neighbours
+        return beside and (block.text in texts or (block.link_share < 0.3 and _mass(block) >= 12))
+
+    return [index for index in inside if stays(index)]
+
+
+_DATE = re.compile(r"(?:19|20)\d\d\s?[-/.年]\s?[01]?\d")
+
+
+def _is_byline(blocks: list[_Block], index: int, inside: list[int]) -> bool:
+    """Tell date, source and author from the text they stand above: a short block with a date that is no sentence."""
+    text = blocks[index].text
+    return index in inside[:3] and len(text) < 60 and not text.endswith(tuple("。！？.!?：:")) and bool(_DATE.search(text))
+
+
+_MARKUP = re.compile(r"^\s*- |[\s|\\]+", re.MULTILINE)
+_WINDOW = 20_000
+
+
+def _matched(blocks: list[_Block], extracted: str) -> set[int]:
+    """Find which blocks an extracted text was made of, white space and marks of lists and tables aside.
+
+    A line is a block, or several of them in order (the cells of a table row, what stood between `br`).
+    """
+    lines = dict.fromkeys(_MARKUP.sub("", line) for line in extracted.split("\n"))
+    wanted = [_MARKUP.sub("", block.text) for block in blocks]
+    found = {index for index, text in enumerate(wanted) if text and text in lines}
+    # A heading that says the same as a paragraph is the title of the page, which has its own field.
+    paragraphs = {wanted[index] for index in found if blocks[index].tag != "h1"}
+    found -= {index for index in found if blocks[index].tag == "h1" and wanted[index] in paragraphs}
+    taken = {wanted[index] for index in found}
+    joined = "\n".join(line for line in lines if line not in taken)
+    position = 0
+    for index, text in enumerate(wanted):
+        if not text or index in found:
+            continue
+        place = joined.find(text, position, position + _WINDOW + len(text))
+        # A short text may occur further on by chance: it must come at once.
+        if place < 0 or (len(text) < 12 and place > position + 40):
+            continue
+        found.add(index)
+        position = place + len(text)
+    return found
