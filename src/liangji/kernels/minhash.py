@@ -1,0 +1,127 @@
+"""MinHash signatures of documents, and the band hashes by which similar documents meet.
+
+Input: documents as in `buffers`, shingled as in `shingles`. Output: `signatures` uint64[documents, values], where two documents
+agree in each value with probability equal to the Jaccard similarity of their shingle sets; `band_hashes`
+uint64[documents, bands], each over `rows` values and the number of its band, so that one group-by serves all bands.
+
+The trick: fast similarity sketching (Dahlgaard, Knudsen, Thorup 2017, arXiv:1704.04370). In one round a shingle is hashed once and
+goes to one of the bins, which keeps its smallest; a document of some hundred shingles or more fills all bins in the first round, at
+a cost that does not grow with the number of values, unlike k permutations. Bins still empty are filled by further rounds with
+another hash, and from round `values` on by one bin after the other with all shingles, which is plain MinHash. One-permutation
+hashing with densification copies a neighbour into an empty bin instead: on a document of 60 shingles half of 112 values are then
+copies, and the bands that should be independent chances fall together. Here short documents keep the recall of long ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from liangji.kernels.shingles import mix, next_shingles, walk_buffers
+
+_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ROUND = np.uint64(0x9E3779B97F4A7C15)
+_LOW = np.uint64(0xFFFFFFFF)
+_DISTINCT_PER_VALUE = 64  # with more distinct shingles than this a bin stays empty once in 10**25 documents
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def signatures(data: Any, offsets: Any, table: Any, ideographs: Any, alphabetics: Any, values: Any, seed: Any) -> Any:
+    """Compute the signature of each document, and tell which have any shingle; the others' values are all ones."""
+    documents = len(offsets) - 1
+    output = np.full((documents, values), _EMPTY, np.uint64)
+    present = np.zeros(documents, np.bool_)
+    letters, prefixes, shingles = walk_buffers()
+    for document in range(documents):
+        at, end = offsets[document], offsets[document + 1]
+        row = output[document]
+        held = 0
+        blocks = 0
+        made = 0
+        while at < end:
+            at, held, made = next_shingles(
+                data, at, end, held, not present[document], table, ideographs, alphabetics, letters, prefixes, shingles
+            )
+            present[document] = present[document] or made > 0
+            blocks += 1
+            _fill_round(row, shingles[:made], 0, seed)
+        if present[document] and np.any(row == _EMPTY):
+            if blocks == 1 and made <= 4 * values:
+                _fill_the_rest(row, shingles[:made], seed)
+            else:  # a long document that repeats itself
+                distinct = _distinct_shingles(
+                    data, offsets[document], end, table, ideographs, alphabetics, values * _DISTINCT_PER_VALUE
+                )
+                _fill_the_rest(row, distinct, seed)
+    return output, present
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _fill_round(row: Any, shingles: Any, number: Any, seed: Any) -> None:
+    """Put each shingle into its bin of this round; the number of the round stands in the high bits, so an earlier one wins."""
+    bins = np.uint64(len(row))
+    salt = mix(np.uint64(seed)) + np.uint64(number) * _ROUND
+    high = np.uint64(number) << np.uint64(32)
+    for i in range(len(shingles)):
+        spread = mix(shingles[i] ^ salt)
+        place = ((spread >> np.uint64(32)) * bins) >> np.uint64(32)
+        value = high | (spread & _LOW)
+        row[place] = min(row[place], value)
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _fill_the_rest(row: Any, shingles: Any, seed: Any) -> None:
+    bins = len(row)
+    number = 1
+    while number < bins and np.any(row == _EMPTY):
+        _fill_round(row, shingles, number, seed)
+        number += 1
+    for place in range(bins):
+        if row[place] == _EMPTY:
+            salt = mix(np.uint64(seed)) + np.uint64(bins + place) * _ROUND
+            for i in range(len(shingles)):
+                value = (np.uint64(bins) << np.uint64(32)) | (mix(shingles[i] ^ salt) & _LOW)
+                row[place] = min(row[place], value)
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _distinct_shingles(data: Any, start: Any, end: Any, table: Any, ideographs: Any, alphabetics: Any, at_most: Any) -> Any:
+    letters, prefixes, shingles = walk_buffers()
+    slots = 64
+    while slots < 2 * at_most:
+        slots *= 2
+    mask = np.uint64(slots - 1)
+    keys = np.empty(slots, np.uint64)
+    is_taken = np.zeros(slots, np.bool_)
+    distinct = np.empty(at_most, np.uint64)
+    found = 0
+    at = start
+    held = 0
+    while at < end and found < at_most:
+        at, held, made = next_shingles(data, at, end, held, found == 0, table, ideographs, alphabetics, letters, prefixes, shingles)
+        for i in range(made):
+            slot = mix(shingles[i]) & mask
+            while is_taken[slot] and keys[slot] != shingles[i]:
+                slot = (slot + np.uint64(1)) & mask
+            if not is_taken[slot] and found < at_most:
+                is_taken[slot] = True
+                keys[slot] = shingles[i]
+                distinct[found] = shingles[i]
+                found += 1
+    return distinct[:found]
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def band_hashes(signature: Any, bands: Any, rows: Any) -> Any:
+    """Hash each band of `rows` signature values, its number included."""
+    documents = len(signature)
+    output = np.empty((documents, bands), np.uint64)
+    for document in range(documents):
+        for band in range(bands):
+            value = np.uint64(band + 1)
+            for i in range(band * rows, (band + 1) * rows):
+                value = mix(value * _ROUND + signature[document, i])
+            output[document, band] = value
+    return output

@@ -1,0 +1,231 @@
+"""Shingles: the overlapping runs of letters that two texts are compared by, and the exact similarity of two texts.
+
+A shingle starts at each letter and runs over `ideographs` letters where that letter is Han or kana, over `alphabetics` letters
+elsewhere. A letter is any letter, digit or mark; its case and its width (full or half) do not count, and white space,
+punctuation and symbols are skipped. So spaces, line breaks, punctuation of either width and capitals change no shingle.
+
+Layout: documents as in `buffers`; a letter is the uint32 that `letter_table` gives for its code point, 0 where the character is
+skipped, with `IDEOGRAPH` or-ed in where it is one. A shingle is 64 bits of hash.
+
+The trick: a document is walked in blocks of `BLOCK` letters, whatever its size, so memory does not grow with it. In a block
+`prefixes[i]` is the polynomial hash of the letters before i, wrapping at 64 bits; the hash of any run is then
+`prefixes[i + n] - prefixes[i] * BASE**n`, two reads and a product, whatever n is and wherever the run starts. Its low bits are
+poor: who reads shingles puts them through `mix` first.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from liangji.kernels.characters import decode
+
+BLOCK = 8192  # letters walked at a time: 180 KB of buffers, within the second-level cache
+LONGEST_SHINGLE = 64
+PART_BYTES = 2 << 20  # of both texts together, beyond which their shingles are compared part by part
+IDEOGRAPH = np.uint32(1 << 31)
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+_LAST_LISTED = 0x1FFFF  # beyond it come Han extensions, all letters, and then planes without any
+_IDEOGRAPHIC = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+
+
+@cache
+def letter_table() -> NDArray[np.uint32]:
+    """Give for each code point the letter it counts as: case and width folded, 0 for what is no letter, digit or mark."""
+    table = np.zeros(0x110000, np.uint32)
+    for code_point in range(_LAST_LISTED + 1):
+        if unicodedata.category(chr(code_point))[0] in "LNM":
+            table[code_point] = ord(_lower(chr(code_point)))
+    table[0x20000:0x323B0] = np.arange(0x20000, 0x323B0)
+    fold_width(table)
+    for first, last in _IDEOGRAPHIC:
+        part = table[first : last + 1]
+        part[part != 0] |= IDEOGRAPH
+    table.setflags(write=False)
+    return table
+
+
+def fold_width(table: NDArray[np.uint32]) -> None:
+    """Let the full-width forms of ASCII, U+FF01 to U+FF5E and U+3000, count as the ASCII characters that they widen."""
+    table[0xFF01:0xFF5F] = table[0x21:0x7F]
+    table[0x3000] = table[0x20]
+
+
+def _lower(character: str) -> str:
+    lowered = character.lower()
+    return lowered if len(lowered) == 1 else character
+
+
+@njit(inline="always")
+def mix(value: Any) -> Any:
+    """Spread 64 bits (Stafford's 13th variant of the MurmurHash3 finaliser; a bijection)."""
+    value = (value ^ (value >> np.uint64(30))) * _MIX_1
+    value = (value ^ (value >> np.uint64(27))) * _MIX_2
+    return value ^ (value >> np.uint64(31))
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def walk_buffers() -> Any:
+    """Make the buffers of one walk: letters, prefixes, shingles."""
+    return np.empty(BLOCK + 1, np.uint32), np.empty(BLOCK + 1, np.uint64), np.empty(BLOCK, np.uint64)
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def power(exponent: Any) -> Any:
+    result = np.uint64(1)
+    for _ in range(exponent):
+        result *= _BASE
+    return result
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def next_shingles(
+    data: Any,
+    at: Any,
+    end: Any,
+    held: Any,
+    is_first: Any,
+    table: Any,
+    ideographs: Any,
+    alphabetics: Any,
+    letters: Any,
+    prefixes: Any,
+    shingles: Any,
+) -> Any:
+    """Hash the shingles of the next block of one document, which is `data[:end]` from byte `at` on.
+
+    `held` letters are kept in `letters` from the block before. A document with some letters but fewer than its first shingle
+    needs has one shingle of what there is.
+    Returns the byte to go on from, the letters held, and the number of shingles made.
+    """
+    count = held
+    while at < end and count < BLOCK:
+        lead = data[at]
+        if lead < 0x80:
+            letter = table[lead]
+            at += 1
+        else:
+            code_point, width = decode(data, at)
+            letter = table[code_point]
+            at += width
+        letters[count] = letter
+        count += letter != 0
+
+    _hash_prefixes(letters, count, prefixes)
+    ideograph_power, alphabetic_power = power(ideographs), power(alphabetics)
+    whole = max(0, count - max(ideographs, alphabetics) + 1)  # starts whose shingle ends in this block, whatever its script
+    starts, from_ideograph, from_alphabetic = prefixes[:whole], prefixes[ideographs:], prefixes[alphabetics:]
+    for i in range(whole):
+        ideographic = from_ideograph[i] - starts[i] * ideograph_power
+        alphabetic = from_alphabetic[i] - starts[i] * alphabetic_power
+        shingles[i] = ideographic if letters[i] >= IDEOGRAPH else alphabetic
+    if at < end:
+        letters[: count - whole] = letters[whole:count].copy()
+        return at, count - whole, whole
+
+    made = whole
+    for i in range(whole, count):
+        if letters[i] >= IDEOGRAPH:
+            if i + ideographs <= count:
+                shingles[made] = prefixes[i + ideographs] - prefixes[i] * ideograph_power
+                made += 1
+        elif i + alphabetics <= count:
+            shingles[made] = prefixes[i + alphabetics] - prefixes[i] * alphabetic_power
+            made += 1
+    if is_first and made == 0 and count > 0:
+        shingles[0] = prefixes[count]
+        made = 1
+    return at, 0, made
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _hash_prefixes(letters: Any, count: Any, prefixes: Any) -> None:
+    """Two letters a step: the chain of products, each waiting for the one before, is what this loop costs."""
+    square = _BASE * _BASE
+    prefix = np.uint64(0)
+    prefixes[0] = 0
+    for i in range(0, count - 1, 2):
+        first = np.uint64(letters[i])
+        prefixes[i + 1] = prefix * _BASE + first
+        prefix = prefix * square + (first * _BASE + np.uint64(letters[i + 1]))
+        prefixes[i + 2] = prefix
+    if count % 2 == 1:
+        prefixes[count] = prefix * _BASE + np.uint64(letters[count - 1])
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def jaccard_similarities(data: Any, offsets: Any, earlier: Any, later: Any, table: Any, ideographs: Any, alphabetics: Any) -> Any:
+    """Compute the exact Jaccard similarity of the shingle sets of document pairs; 0 where neither has a shingle.
+
+    One open-addressing table serves all pairs: a slot is free where its stamp is older than the pair, so nothing is cleared.
+    A pair larger than `PART_BYTES` is compared in parts by the low bits of the hash, each in a table of the same size.
+    """
+    largest = 0
+    for pair in range(len(earlier)):
+        largest = max(largest, _pair_bytes(offsets, earlier[pair], later[pair]))
+    capacity = 64
+    while capacity < 2 * min(largest, PART_BYTES):
+        capacity *= 2
+    keys, stamps = np.empty(capacity, np.uint64), np.zeros(capacity, np.uint32)
+    letters, prefixes, shingles = walk_buffers()
+    similarities = np.zeros(len(earlier))
+    stamp = 0
+    for pair in range(len(earlier)):
+        size = _pair_bytes(offsets, earlier[pair], later[pair])
+        slots = 64
+        while slots < 2 * size and slots < capacity:
+            slots *= 2
+        mask = np.uint64(slots - 1)
+        parts = 1
+        while size > parts * PART_BYTES:
+            parts *= 2
+        part_mask = np.uint64(parts - 1)
+        both = 0
+        either = 0
+        for part in range(parts):
+            if stamp > 0xFFFFFFF0:
+                stamps[:] = 0
+                stamp = 0
+            alone, shared = np.uint32(stamp + 1), np.uint32(stamp + 2)  # seen in one text, seen in both
+            for side in range(2):
+                document = earlier[pair] if side == 0 else later[pair]
+                at, end = offsets[document], offsets[document + 1]
+                held = 0
+                is_first = True
+                while at < end:
+                    at, held, made = next_shingles(
+                        data, at, end, held, is_first, table, ideographs, alphabetics, letters, prefixes, shingles
+                    )
+                    is_first = is_first and made == 0
+                    for i in range(made):
+                        shingle = mix(shingles[i])
+                        if shingle & part_mask != np.uint64(part):
+                            continue
+                        slot = (shingle >> np.uint64(32)) & mask
+                        while stamps[slot] > stamp and keys[slot] != shingle:
+                            slot = (slot + np.uint64(1)) & mask
+                        if stamps[slot] <= stamp:
+                            keys[slot] = shingle
+                            stamps[slot] = alone if side == 0 else shared
+                            either += 1
+                        elif side == 1 and stamps[slot] == alone:
+                            stamps[slot] = shared
+                            both += 1
+            stamp += 2
+        if either > 0:
+            similarities[pair] = both / either
+    return similarities
+
+
+@njit(inline="always")
+def _pair_bytes(offsets: Any, earlier: Any, later: Any) -> Any:
+    return offsets[earlier + 1] - offsets[earlier] + offsets[later + 1] - offsets[later]
