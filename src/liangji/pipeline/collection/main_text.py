@@ -13,11 +13,14 @@ import logging
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from html import unescape
 from typing import Any, NamedTuple
 
 LIMIT_CHARACTERS = 20_000_000  # of one page; the rest is not looked at
-LIMIT_DEPTH = 200  # of elements: it recurses
-LIMIT_TRAFILATURA = 2_000_000  # characters: its time grows faster than the page, so larger pages are judged by density alone
+LIMIT_DEPTH = 200  # of elements, for trafilatura, which recurses
+LIMIT_TRAFILATURA = (
+    2_000_000  # characters, for trafilatura: its time grows faster than the page, so larger pages are judged by density alone
+)
 
 
 class MainText(NamedTuple):
@@ -31,11 +34,10 @@ class MainText(NamedTuple):
 
 def main_text(html: str, url: str | None = None) -> MainText:
     """Extract the main text of a page. Nothing is fetched: `url` only helps to make sense of links."""
-    if "<" not in html:
-        return MainText("\n".join(" ".join(line.split()) for line in html.split("\n") if line.strip()))  # no page: all of it
-    tree = _parsed(html[:LIMIT_CHARACTERS])
+    html = html[:LIMIT_CHARACTERS].replace("\0", "")
+    tree = _parsed(html) if "<" in html else None
     if tree is None:
-        return MainText("")
+        return MainText(_without_tags(html))
     page = _cut(tree)
     found = _extracted(tree, url) if len(html) <= LIMIT_TRAFILATURA and page.depth <= LIMIT_DEPTH else None
     lines = _chosen(page, found.text or "" if found else "")
@@ -49,13 +51,37 @@ def _parsed(html: str) -> Any:
     from lxml import etree  # noqa: PLC0415 - heavy
     from lxml import html as lxml_html  # noqa: PLC0415
 
-    readable = html.replace("\0", "")
     parser = lxml_html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     try:
         # As bytes: a page that opens with an XML declaration is refused as a str.
-        return lxml_html.document_fromstring(readable.encode("utf-8", "replace"), parser=parser)
+        tree = lxml_html.document_fromstring(html.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         return None  # nothing but white space or comments
+    # Deeper than 2048 elements the parser stops, and drops what follows.
+    return None if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log) else tree
+
+
+_TAG = re.compile(r"<!--.{0,10000}?-->|</?([a-zA-Z][a-zA-Z0-9]*)[^<>]{0,10000}>|<[!?][^<>]{0,10000}>", re.DOTALL)
+
+
+def _without_tags(html: str) -> str:
+    """Give all text of what has no shape: plain text, or tags nested beyond any reason."""
+    lines, position, hidden = [], 0, ""
+    for tag in _TAG.finditer(html):
+        if not hidden:
+            lines.append(html[position : tag.start()])
+        name = (tag[1] or "").lower()
+        if hidden:
+            hidden = "" if name == hidden and tag[0].startswith("</") else hidden
+        elif name in {"script", "style"} and not tag[0].startswith("</"):
+            hidden = name
+        if name not in _INLINE:
+            lines.append("\n")
+        position = tag.end()
+    if not hidden:
+        lines.append(html[position:])
+    readable = unescape("".join(lines))
+    return "\n".join(" ".join(line.split()) for line in readable.split("\n") if line.strip())
 
 
 @cache
