@@ -65,17 +65,17 @@ def show(name: str, *, as_json: bool) -> None:
     click.echo(f"{click.style(name, bold=True)}  {found['kind']} · {found['module']} · {found['modality']} · v{found['version']}\n")
     click.echo(found["text"] + "\n")
     properties: dict[str, Any] = found["schema"].get("properties", {})
-    rows = [(key, _kind_of(item), _default_of(item), item.get("description", "")) for key, item in properties.items()]
+    rows = [(key, type_of(item), default_of(item), item.get("description", "")) for key, item in properties.items()]
     write_table([say(f"operators.{key}") for key in ("option", "type", "default", "meaning")], rows)
 
 
-def _kind_of(item: dict[str, Any]) -> str:
+def type_of(item: dict[str, Any]) -> str:
     if "enum" in item:
         return " | ".join(str(value) for value in item["enum"])
     if "anyOf" in item:
-        return " | ".join(_kind_of(branch) for branch in item["anyOf"])
+        return " | ".join(type_of(branch) for branch in item["anyOf"])
     return str(item.get("const") or item.get("type") or item.get("$ref", "").rpartition("/")[2] or "-")
 
 
-def _default_of(item: dict[str, Any]) -> str:
+def default_of(item: dict[str, Any]) -> str:
     return str(item["default"]) if "default" in item else say("operators.required")

@@ -1,0 +1,60 @@
+"""The digest of a dataset names its records: not their order, not how batches were cut, not what was measured."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liangji.core.digest import rows_digest, version_id
+from liangji.core.schema import Kind, Modality, record_schema
+
+SCHEMA = record_schema(Kind.PRETRAINING)
+
+
+def batch(texts: list[str | None]) -> pa.RecordBatch:
+    rows = [{"id": f"{number}", "text": text, "parents": [], "record": number, "generated": 0} for number, text in enumerate(texts)]
+    return pa.RecordBatch.from_pylist(rows, SCHEMA)
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=20)), max_size=20), st.integers(0, 20))
+def test_cutting_and_order_do_not_matter(texts: list[str | None], cut: int) -> None:
+    whole = batch(texts)
+    assert rows_digest([whole.slice(cut), whole.slice(0, cut)], Kind.PRETRAINING) == rows_digest([whole], Kind.PRETRAINING)
+
+
+def test_measured_columns_do_not_count_and_string_width_neither() -> None:
+    plain = batch(["一", "two"])
+    measured = plain.append_column("word_count", pa.array([1, 1], pa.int32()))
+    narrow = measured.set_column(measured.schema.get_field_index("text"), "text", measured.column("text").cast(pa.string()))
+    assert rows_digest([narrow], Kind.PRETRAINING) == rows_digest([plain], Kind.PRETRAINING)
+
+
+def test_every_change_of_a_record_counts() -> None:
+    digests = {
+        rows_digest([batch(texts)], Kind.PRETRAINING)
+        for texts in ([], ["a"], ["b"], [None], [""], ["a", "b"], ["ab", ""], ["", "ab"], ["a", "b", "b"])
+    }
+    assert len(digests) == 9
+
+
+def test_lists_count_by_their_values() -> None:
+    schema = record_schema(Kind.INSTRUCTION)
+    one, two = (
+        pa.RecordBatch.from_pylist([{"id": "1", "messages": [{"role": "user", "content": content}]}], schema) for content in ("a", "b")
+    )
+    assert rows_digest([one], Kind.INSTRUCTION) != rows_digest([two], Kind.INSTRUCTION)
+
+
+def test_a_version_is_named_by_what_it_holds_and_how_it_was_made() -> None:
+    names = {
+        version_id(kind, Modality.TEXT, recipe, content)
+        for kind, recipe, content in (
+            (Kind.PRETRAINING, "r", "c"),
+            (Kind.BENCHMARK, "r", "c"),
+            (Kind.PRETRAINING, "s", "c"),
+            (Kind.PRETRAINING, "r", "d"),
+        )
+    }
+    assert len(names) == 4
+    assert all(len(name) == 32 for name in names)
