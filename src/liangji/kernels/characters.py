@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 SPACE, ALPHABETIC, PUNCTUATION, TERMINAL, LINE_BREAK, IDEOGRAPHIC, ALPHANUMERIC, UPPER = 1, 2, 4, 8, 16, 32, 64, 128
 
 # Characters that are a word of their own: Han (with extensions A to H) and kana.
-_IDEOGRAPHIC_RANGES = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x323AF), (0xF900, 0xFAFF), (0x3040, 0x30FF))
+IDEOGRAPHIC_RANGES = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x323AF), (0xF900, 0xFAFF), (0x3040, 0x30FF))
 
 
 @cache
@@ -34,7 +34,7 @@ def classes(punctuation: str, terminal: str) -> NDArray[np.uint8]:
         flags |= PUNCTUATION * (character in marks) | TERMINAL * (character in ends) | UPPER * character.isupper()
         flags |= LINE_BREAK * (len(f"a{character}b".splitlines()) == 2)
         table[code_point] = flags
-    for first, last in _IDEOGRAPHIC_RANGES:
+    for first, last in IDEOGRAPHIC_RANGES:
         table[first : last + 1] |= IDEOGRAPHIC
     table.setflags(write=False)
     return table

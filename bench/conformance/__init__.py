@@ -1,0 +1,1 @@
+"""Our rules against those of other tools, decision by decision."""
