@@ -26,8 +26,9 @@ import lance
 from lance.fragment import FragmentMetadata, write_fragments
 
 FORMAT = "2.2"  # of the data files; never left to the default of the day
-_STAGE_BUFFER_BYTES = 64 << 20  # shared by all columns; Lance's own default is 8 MiB a column
-_SCAN_BUFFER_BYTES = 64 << 20  # Lance's own default is 2 GiB
+_STAGE_BUFFER_BYTES = 32 << 20  # shared by all columns; Lance's own default is 8 MiB a column
+_SCAN_BUFFER_BYTES = 16 << 20  # Lance's own default is 2 GiB; this one scans as fast
+_SCAN_BATCH_BYTES = 2 << 20  # a dozen batches are under way at a time, and 1024 long documents fill a gigabyte
 _FRAGMENT_BYTES = 1 << 30
 
 
@@ -46,6 +47,7 @@ class Tables:
     def stage(self, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> list[str]:
         """Write fragments that belong to no version yet, holding only a few batches in memory.
 
+        `batches` is drawn from in a thread of Lance.
         Output: a JSON description of each fragment, in order; [] when there were no rows.
         Raises: SchemaError where a batch has other columns; whatever `batches` raises; StoreError.
         """
@@ -92,7 +94,10 @@ class Tables:
         offset: int = 0,
         batch_rows: int = 1024,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in the order of the version, at most `batch_rows` at a time, those for which `where` (SQL) holds."""
+        """Yield the rows in the order of the version, those for which `where` (SQL) holds.
+
+        Output: batches of at most `batch_rows` rows, and of about 2 MiB; where they are cut means nothing.
+        """
         with _told(table, version):
             batches = (
                 self._open(table, version)
@@ -102,6 +107,7 @@ class Tables:
                     limit=limit,
                     offset=offset or None,
                     batch_size=batch_rows,
+                    batch_size_bytes=_SCAN_BATCH_BYTES,
                     batch_readahead=4,
                     fragment_readahead=2,
                     io_buffer_size=_SCAN_BUFFER_BYTES,

@@ -330,8 +330,11 @@ def _now() -> datetime:
 
 def _json(value: Any) -> str:
     """Write JSON that people can read; a string that is no Unicode (the name of some file) is escaped."""
-    written = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return written if written.isascii() or _is_unicode(written) else json.dumps(value, allow_nan=False)
+    try:
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"a value cannot be stored: {error}", "metadata database", "give plain JSON values; no NaN") from error
+    return written if _is_unicode(written) else json.dumps(value)
 
 
 def _is_unicode(words: str) -> bool:
@@ -399,16 +402,16 @@ def _migrate(url: str) -> None:
 
 def _write_ahead(engine: Engine) -> None:
     """Switch SQLite to its write-ahead log, which lets readers read beside a writer. The file remembers it."""
-    for attempt in range(100):
-        with closing(engine.raw_connection()) as connection:
-            try:
+    for _ in range(100):
+        try:
+            with closing(engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:  # SQLite does not wait for this lock by itself
-                if "locked" not in str(error) or attempt == 99:
-                    raise StoreError(str(error), str(engine.url.database), "check that the file is writable") from error
-            else:
-                return
-        time.sleep(0.05)
+        except sqlite3.OperationalError as error:  # SQLite does not wait for this lock by itself
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _revision(connection: Connection) -> str | None:
@@ -440,7 +443,13 @@ def _told(url: URL) -> Iterator[None]:
         if _is_passing(error):
             raise TransientError(f"the metadata database is busy or away: {words}", where, "try again") from error
         raise StoreError(f"the metadata database refused: {words}", where, "check that it is reachable and writable") from error
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"the metadata database refused: {error}", where, "check that it is writable, and an SQLite file"
+        ) from error
     except StatementError as error:
-        raise StoreError(f"a value cannot be stored: {error.orig}", where, "give plain JSON values and times with zone") from error
+        if isinstance(error.orig, StoreError):
+            raise error.orig from None
+        raise StoreError(f"a value cannot be stored: {error.orig}", where, "give times with their zone") from error
     except SQLAlchemyError as error:
         raise StoreError(str(error), where) from error
