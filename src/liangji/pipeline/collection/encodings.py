@@ -255,7 +255,11 @@ def _escaped(ascii_bytes: bytes) -> Encoding | None:
 UNDECODABLE, CONTROL, RARE = -16.0, -14.0, -14.0
 ORDINARY = 9.5  # nats a character beyond ASCII: prose in the right encoding has 6 to 8, in a wrong one 10 to 14
 DECLARED_BONUS = 6.0
+LONE = -5.0  # one character beyond ASCII between ASCII ones: é in a word, £ before a number; seldom a letter of another script
 MIXED_WORD = -4.0  # a Latin letter beside one of a script that has no Latin letters
+SWITCH = -8.0  # another encoding from the middle of a line on
+DECISIVE = 200.0  # nats between the best and the second: no more of the sample is looked at
+CORE_BYTES = 6 << 10
 UTF8_PRIOR = 12.0  # a few bytes that happen to be valid UTF-8 are UTF-8, unless another reading is far better
 
 # Most frequent characters, in about the order of their frequency in modern prose.
@@ -382,6 +386,7 @@ _LETTERS: dict[str, tuple[float, str]] = {
 }
 _LATIN = frozenset({"windows-1252", "windows-1250", "iso-8859-2", "windows-1254", "windows-1257"})
 _MIXED_WORDS = re.compile(r"[A-Za-z][^\W\d_A-Za-z]|[^\W\d_A-Za-z][A-Za-z]")
+_LONE = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?![^\x00-\x7f])")
 _PRIORS = {"gb18030": 0.0, "big5": -0.5, "shift_jis": -1.0, "euc-jp": -1.0, "euc-kr": -1.0, "utf-8": 0.0, "windows-1252": -3.0}
 _OTHER_PRIOR = -5.0  # for what is not listed: rarer in collections of Chinese and English
 
@@ -438,20 +443,30 @@ def _read(data: bytes, codec: str) -> str:
 
 def _most_likely(evidence: bytes, declared: str | None) -> Encoding:
     claims = {claim for claim in (_family(declared), _declared_inside(evidence)) if claim}
+    beyond = _NOT_ASCII.search(evidence)
+    start = max(beyond.start() - 256, 0) & ~1 if beyond else 0  # even: two bytes may be one character
+    for part in (evidence[start : start + CORE_BYTES], evidence):
+        (name, best), (_, second) = sorted(_scores(part, claims).items(), key=lambda item: -item[1])[:2]
+        if best - second > DECISIVE or len(part) == len(evidence):
+            break
+    confidence = 1 / (1 + math.exp(-min(best - second, 50) / 4))
+    reason = "most likely characters" + (", as declared" if name in claims else ", against its declaration" if claims else "")
+    return Encoding(name, round(confidence, 4), reason)
+
+
+def _scores(evidence: bytes, claims: set[str]) -> dict[str, float]:
+    """Give the logarithm of likelihood times prior of each encoding."""
     scores: dict[str, float] = {}
     for name in ("utf-8", *_MULTIBYTE, *_LETTERS, *_WIDE):
         if name.startswith("utf-32") and evidence.count(0) * 3 < len(evidence):
             continue
-        text = max((_read(evidence, codec) for codec in FAMILIES[name]), key=lambda text: -text.count("\ufffd"))
+        text = min((_read(evidence, codec) for codec in FAMILIES[name]), key=lambda text: text.count("\ufffd"))
         scores[name] = _likelihood(text, name) + _PRIORS.get(name, _OTHER_PRIOR) + DECLARED_BONUS * (name in claims)
         if name in _LETTERS and name not in _LATIN:
-            scores[name] += MIXED_WORD * len(_MIXED_WORDS.findall(text))
+            scores[name] += LONE * len(_LONE.findall(text)) + MIXED_WORD * len(_MIXED_WORDS.findall(text))
         if name == "utf-8" and "\ufffd" not in text:
             scores[name] += UTF8_PRIOR
-    (name, best), (_, second) = sorted(scores.items(), key=lambda item: -item[1])[:2]
-    confidence = 1 / (1 + math.exp(-min(best - second, 50) / 4))
-    reason = "most likely characters" + (", as declared" if name in claims else ", against its declaration" if claims else "")
-    return Encoding(name, round(confidence, 4), reason)
+    return scores
 
 
 # --- declarations -----------------------------------------------------------------------------------------------------
@@ -481,7 +496,7 @@ def _family(label: str | None) -> str | None:
 
 # --- decoding ---------------------------------------------------------------------------------------------------------
 
-_UTF8_RUN = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]{2}){3}|[\xc3-\xdf][\x80-\xbf](?:[\xc2-\xdf][\x80-\xbf]){5}")
+_UTF8_RUN = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}[\xe2-\xef][\x80-\xbf]{2}[\xe2-\xef][\x80-\xbf]{2}")  # Chinese, as a rule
 _LATIN_MOJIBAKE = re.compile("[\u00e3-\u00e9][\u0080-\u00bf\u0152-\u0192\u02c6-\u2122]{2}")
 
 
@@ -528,12 +543,17 @@ class _LineDecoder:
     def _decode_whole(self, data: bytes) -> str | None:
         """Decode at once what has no fault and holds no lines of another encoding."""
         name = self.encoding.name
-        if FAMILIES[name][0] != "utf-8" and _UTF8_RUN.search(data):
-            return None
         try:
-            return data.decode(FAMILIES[name][0])
+            text = data.decode(FAMILIES[name][0])
         except UnicodeDecodeError:
             return None
+        if FAMILIES[name][0] != "utf-8":
+            for run in _UTF8_RUN.finditer(data):
+                end = data.find(b"\n", run.end())
+                line = data[data.rfind(b"\n", 0, run.start()) + 1 : end if end >= 0 else len(data)]
+                if _best_reading(line, name, "")[1]:
+                    return None
+        return text
 
     def _decode_stateful(self, data: bytes, *, final: bool) -> str:
         if self._incremental is None:
@@ -578,18 +598,18 @@ def _best_reading(line: bytes, main: str, hint: str) -> tuple[str, str, int]:
     A line that fails in `main` may be in another encoding, from its first or from its first bad byte on. That is believed only
     where it then reads as ordinary text. `hint` is the foreign encoding found last, tried first.
     """
-    faultless = _strict(line, main)
-    if faultless is not None and (FAMILIES[main][0] == "utf-8" or not _UTF8_RUN.search(line)):
-        return faultless, "", 0
-    text, replaced = faultless or "", 0
-    if faultless is None:
+    is_unicode = FAMILIES[main][0] == "utf-8"
+    text = _strict(line, main)
+    replaced = 0
+    if text is not None and (is_unicode or _strict(line, "utf-8") is None or line.isascii()):
+        return text, "", 0
+    if text is None:
         text = min((line.decode(codec, "replace") for codec in FAMILIES[main]), key=lambda text: text.count("\ufffd"))
-        replaced = text.count("\ufffd") - (line.count(b"\xef\xbf\xbd") if FAMILIES[main][0] == "utf-8" else 0)
+        replaced = text.count("\ufffd") - (line.count(b"\xef\xbf\xbd") if is_unicode else 0)
     least = _likelihood(text, main) + UTF8_PRIOR
-    others = _MULTIBYTE if FAMILIES[main][0] == "utf-8" else ("utf-8",)
     best = ""
-    for other in sorted(others, key=lambda other: other != hint):
-        for reading, likelihood in _foreign_readings(line, main, other):
+    for other in sorted(_MULTIBYTE if is_unicode else ("utf-8",), key=lambda other: other != hint):
+        for reading, likelihood in _foreign_readings(line, main, other, 2 if other == hint else 3):
             if likelihood > least:
                 text, least, best, replaced = reading, likelihood, other, 0
         if best and other == hint:
@@ -597,15 +617,20 @@ def _best_reading(line: bytes, main: str, hint: str) -> tuple[str, str, int]:
     return text, best, replaced
 
 
-def _foreign_readings(line: bytes, main: str, other: str) -> Iterator[tuple[str, float]]:
-    """Give the readings of a line, all or the part from the first bad byte on, in another encoding; only those without a fault."""
+def _foreign_readings(line: bytes, main: str, other: str, minimum: int) -> Iterator[tuple[str, float]]:
+    """Give the readings of a line, all or the part from the first bad byte on, in another encoding; only those without a fault.
+
+    A legacy encoding must read as ordinary text of at least `minimum` characters; that bytes are valid UTF-8 is proof enough.
+    """
     for head, first, tail, second in _halves(line, main, other):
         before, after = _strict(head, first), _strict(tail, second)
         if before is None or after is None:
             continue
         foreign = after if second == other else before
-        if sum(not character.isascii() for character in foreign) >= 3 and _mean_surprise(foreign, other) < ORDINARY:
-            yield before + after, _likelihood(before, first) + _likelihood(after, second)
+        characters = len(foreign) - len(foreign.encode("ascii", "ignore"))
+        if other == "utf-8" or (characters >= minimum and _mean_surprise(foreign, other) < ORDINARY):
+            switch = SWITCH if head else 0.0
+            yield before + after, _likelihood(before, first) + _likelihood(after, second) + switch
 
 
 def _halves(line: bytes, main: str, other: str) -> Iterator[tuple[bytes, str, bytes, str]]:
