@@ -110,10 +110,16 @@ def test_a_lock_holds_inside_one_process_too_and_ends_with_an_error(workspace: W
 
 
 def test_the_lock_of_a_killed_builder_is_free(workspace: Workspace) -> None:
-    with held(workspace.directory, "a") as other:
-        other.send_signal(signal.SIGKILL)
-        other.wait()
-        with workspace.lock():
-            pass
-        with workspace.lock("a"):
-            pass
+    with held(workspace.directory, "a") as killed:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    with (
+        held(workspace.directory, "b") as other,
+        pytest.raises(UsageError, match=rf"in use by process {other.pid}\n"),
+        workspace.lock(),
+    ):
+        pass
+    with workspace.lock("a"):
+        pass
+    with workspace.lock():
+        pass
