@@ -1,13 +1,13 @@
 """The reading contract: how the bytes of a file become records, and how what cannot be read is reported.
 
-Readers yield, in the order of the file, three things: records, faults (a record or a file that is kept aside, counted as
-quarantined) and notes (something a person should know; nothing was lost).
+Readers yield, in the order of the file, three things: records (one by one, or as columns), faults (a record or a file that is
+kept aside, counted as quarantined) and notes (something a person should know; nothing was lost).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, BinaryIO, ClassVar, Protocol
+from typing import Annotated, Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 import pyarrow as pa
 from pydantic import Field
@@ -67,24 +67,67 @@ class Note:
     code: str = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
-    """One record as a format gives it: field → JSON value. Text formats give the single field `text`."""
+class RawRecord(NamedTuple):
+    """One record as a format gives it: field → JSON value. Text formats give the single field `text`.
+
+    A named tuple, because millions are made: a checked dataclass costs more than parsing the line.
+    """
 
     fields: dict[str, Any]
+    record: int  # 0-based position in its origin
+    line: int = -1  # 1-based
+    origin: str = ""  # file, and member of an archive after '!'; filled in on the way out, readers need not set it
+
+
+class RawBatch(NamedTuple):
+    """Records of a columnar format, untouched; row i is record `record` + i."""
+
+    columns: pa.RecordBatch
     record: int
-    line: int = -1
+    origin: str = ""
+
+
+Raw = RawRecord | RawBatch | Fault | Note
+
+
+class Member(NamedTuple):
+    """What an unpacker takes out of an archive, to be read before the next one is asked for."""
+
+    name: str  # as people see it; empty for a compressed stream, which keeps the name of its file without the ending
+    stream: BinaryIO
+    packed_bytes: int = -1  # its size inside the archive; -1 where the format does not tell
 
 
 class Reader(Protocol):
-    """Read one format. Listed by `liangji operators list` under kind `read`; found by ending, then by first bytes."""
+    """Read one format. Listed by `liangji operators list` under kind `read`; found by ending, then by first bytes.
+
+    Its entry point is named `read_<format>`. `stream` can seek where the class sets `seeks = True`, else it may be a pipe.
+    """
 
     kind: ClassVar[OperatorKind]
     version: ClassVar[str]
     modality: ClassVar[Modality]
     endings: ClassVar[tuple[str, ...]]  # '.jsonl', '.ndjson'
+    magic: ClassVar[tuple[bytes, ...]]  # first bytes of a file of this format; empty where it has none
+    seeks: ClassVar[bool]
 
-    def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[RawRecord | Fault | Note]: ...
+    def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[Raw]: ...
+
+
+class Unpacker(Protocol):
+    """Open one kind of archive or compressed stream; its entry point is named `unpack_<format>`.
+
+    Limits on ratio, size, depth and count are held by the caller (`collection.reading`), which meters every stream.
+    """
+
+    kind: ClassVar[OperatorKind]
+    version: ClassVar[str]
+    modality: ClassVar[Modality]
+    endings: ClassVar[tuple[str, ...]]
+    magic: ClassVar[tuple[bytes, ...]]
+    seeks: ClassVar[bool]
+
+    def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[Member | Fault | Note]: ...
 
 
 class Source(Protocol):

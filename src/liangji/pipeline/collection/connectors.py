@@ -1,0 +1,229 @@
+"""Where raw data lies: files on this machine, and object stores. Nothing is loaded whole; nothing is written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+from liangji.core.errors import InputError, UsageError
+
+_CHUNK_BYTES = 1 << 20
+_PATTERN = frozenset("*?[")
+
+
+class Found(NamedTuple):
+    """One file as a connector lists it. `origin` is relative to the recipe, with '/' between its parts."""
+
+    origin: str
+    location: str  # what `open` takes
+    size_bytes: int
+    modified_time: str  # ISO 8601, UTC
+
+
+class Connector(Protocol):
+    """Lists and opens files of one kind of place."""
+
+    def find(self, path: str, base: Path) -> list[Found]: ...
+
+    def open(self, location: str) -> BinaryIO: ...
+
+
+def connector_for(path: str) -> Connector:
+    """Choose by address: `s3://…`, `https://…`, `memory://…`, `file://…` are object stores, all else is a path."""
+    return ObjectStore() if "://" in path else LocalFiles()
+
+
+def fingerprint(stream: BinaryIO) -> tuple[str, int]:
+    """Give SHA-256 (64 hexadecimal digits) and size of a stream."""
+    digest, size = hashlib.sha256(), 0
+    while data := stream.read(_CHUNK_BYTES):
+        digest.update(data)
+        size += len(data)
+    return digest.hexdigest(), size
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _nothing_there(path: str, where: str) -> InputError:
+    return InputError(f"no file matches '{path}'", where, "check the path; it is relative to the recipe, and '**' goes into folders")
+
+
+class LocalFiles:
+    """Files of this machine: one file, a folder with all in it, or a pattern; hidden files are passed over.
+
+    Source: pattern syntax of Python's pathlib; `**` goes into folders.
+    """
+
+    def find(self, path: str, base: Path) -> list[Found]:
+        """List files in order of their origin.
+
+        Raises: InputError where nothing matches.
+        """
+        root = base / Path(path).expanduser()
+        if root.is_file():
+            found = [root]  # asked for by name: also when hidden
+        elif root.is_dir():
+            found = list(_files_below(root))
+        elif _PATTERN & set(path):
+            found = list(_matching(path, base))
+        else:
+            raise _nothing_there(path, str(base))
+        if not found:
+            raise _nothing_there(path, str(base))
+        listed = {self._origin(file, base): file for file in found}
+        return [self._found(origin, listed[origin]) for origin in sorted(listed)]
+
+    def open(self, location: str) -> BinaryIO:
+        return Path(location).open("rb")
+
+    @staticmethod
+    def _origin(file: Path, base: Path) -> str:
+        return Path(os.path.relpath(file, base)).as_posix()
+
+    @staticmethod
+    def _found(origin: str, file: Path) -> Found:
+        status = file.stat()
+        return Found(origin, str(file), status.st_size, _iso(status.st_mtime))
+
+
+def _is_hidden(relative: Path) -> bool:
+    return any(part.startswith(".") and part not in (".", "..") for part in relative.parts)
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):  # never follows links to folders: no loops
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and (file := Path(folder) / name).is_file():
+                yield file
+
+
+def _matching(path: str, base: Path) -> Iterator[Path]:
+    pattern = Path(path).expanduser()
+    first = next(index for index, part in enumerate(pattern.parts) if _PATTERN & set(part))
+    root = base.joinpath(*pattern.parts[:first])
+    rest = Path(*pattern.parts[first:])
+    shows_hidden = _is_hidden(rest)
+    for match in sorted(root.glob(str(rest))):
+        if not shows_hidden and _is_hidden(match.relative_to(root)):
+            continue
+        if match.is_dir():
+            if rest.parts[-1] != "**":
+                yield from _files_below(match)
+        elif match.is_file():
+            yield match
+
+
+class ObjectStore:
+    """Objects behind an address: `s3://bucket/prefix`, `https://host/…` (WebDAV listing), `file:///folder`, `memory:///`.
+
+    Credentials and endpoints come from the environment (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …) or from `options`.
+    """
+
+    def __init__(self, store: Any = None, **options: Any) -> None:
+        self._store, self._options = store, options
+
+    def find(self, path: str, base: Path) -> list[Found]:
+        """List objects under a prefix, or those that match a pattern after it, in order of their address.
+
+        Raises: InputError where nothing matches or the store cannot be reached.
+        """
+        del base
+        scheme, _, rest = path.partition("://")
+        bucket, _, key = rest.partition("/")
+        address = f"{scheme}://{bucket}"
+        store = self._open_store(address)
+        prefix = key
+        if cut := min((key.index(mark) for mark in _PATTERN if mark in key), default=0):
+            prefix = key[:cut].rpartition("/")[0]
+        elif _PATTERN & set(key):
+            prefix = ""
+        try:
+            if scheme in ("http", "https") and not _PATTERN & set(key):
+                metas = [store.head(key)]
+            else:
+                metas = [meta for batch in store.list(prefix or None) for meta in batch]
+                metas += [] if metas or not key or prefix != key else [store.head(key)]
+        except Exception as error:  # each store has errors of its own kind
+            raise InputError(f"cannot list '{path}': {error}", "", "check the address and the credentials in the environment") from error
+        wanted = [meta for meta in metas if _is_wanted(meta["path"], key)]
+        if not wanted:
+            raise _nothing_there(path, address)
+        found = [
+            Found(f"{address}/{meta['path']}", f"{address}/{meta['path']}", meta["size"], _iso(meta["last_modified"].timestamp()))
+            for meta in wanted
+        ]
+        return sorted(found)
+
+    def open(self, location: str) -> BinaryIO:
+        import obstore  # noqa: PLC0415  # a native library
+
+        scheme, _, rest = location.partition("://")
+        bucket, _, key = rest.partition("/")
+        reader = obstore.open_reader(self._open_store(f"{scheme}://{bucket}"), key, buffer_size=_CHUNK_BYTES)
+        return _Object(reader)  # type: ignore[return-value]  # a raw stream is a BinaryIO in all but name
+
+    def _open_store(self, address: str) -> Any:
+        if self._store is not None:
+            return self._store
+        from obstore.store import from_url  # noqa: PLC0415  # a native library
+
+        try:
+            return from_url(address, **self._options)
+        except Exception as error:  # each store has errors of its own kind
+            raise UsageError(f"no object store at '{address}': {error}", "", "use s3://, https://, file:/// or memory:///") from error
+
+
+def _is_wanted(key: str, pattern: str) -> bool:
+    if _is_hidden(Path(key)):
+        return False
+    if _PATTERN & set(pattern):
+        return _matches(key.split("/"), pattern.split("/"))
+    return not pattern or key == pattern or key.startswith(pattern.rstrip("/") + "/")
+
+
+def _matches(parts: list[str], pattern: list[str]) -> bool:
+    from fnmatch import fnmatchcase  # noqa: PLC0415
+
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[skip:], pattern[1:] or ["*"]) for skip in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+
+
+class _Object(io.RawIOBase):
+    """An object of a store as a stream that can seek."""
+
+    def __init__(self, reader: Any) -> None:
+        super().__init__()
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            return self.readall()
+        return bytes(self._reader.read(size))
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._reader.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._reader.tell())

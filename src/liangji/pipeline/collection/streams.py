@@ -1,0 +1,353 @@
+"""Streams between a file and its reader: metered, decompressed, cut into lines. None holds more than it is asked for."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+
+import zstandard
+
+from liangji.core.errors import InputError, LimitExceeded
+from liangji.core.reading import ReadLimits
+from liangji.core.units import format_size
+
+CHUNK_BYTES = 256 << 10
+FREE_EXPANSION_BYTES = 16 << 20  # expansion up to here is never suspicious
+KEPT_BYTES = 64 << 10  # of the bytes at fault
+SPOOL_BYTES = 16 << 20  # held in memory before a temporary file is used
+_RAISE_RATIO = "if the file is trusted, raise `limits: {expansion_ratio: …}` of this input"
+
+
+# --- metering
+
+
+@dataclass(slots=True)
+class Budget:
+    """What has been unpacked of one input file, at each depth of nesting, against its limits."""
+
+    limits: ReadLimits
+    source: Counted
+    unpacked: dict[int, int] = field(default_factory=dict)
+    is_spent: bool = False  # the file as a whole went over: nothing more of it is read
+
+    def spend(self, size: int, depth: int) -> None:
+        total = self.unpacked.get(depth, 0) + size
+        self.unpacked[depth] = total
+        if total > self.limits.unpacked_bytes:
+            self.is_spent = True
+            raise LimitExceeded(
+                f"unpacks to more than the limit of {format_size(self.limits.unpacked_bytes)}",
+                "",
+                "if the file is trusted, raise `limits: {unpacked_bytes: …}` of this input",
+            )
+        try:
+            check_ratio(total, self.source.seen, self.limits)
+        except LimitExceeded:
+            self.is_spent = True
+            raise
+
+
+def check_ratio(unpacked: int, packed: int, limits: ReadLimits) -> None:
+    """Refuse what expands beyond the ratio, once it is big enough to matter."""
+    if unpacked > FREE_EXPANSION_BYTES and unpacked > limits.expansion_ratio * packed:
+        raise LimitExceeded(
+            f"expands from {format_size(packed)} to more than {format_size(unpacked)}: "
+            f"over the limit on the expansion ratio of {limits.expansion_ratio:g}",
+            "",
+            _RAISE_RATIO,
+        )
+
+
+class ByteStream(io.RawIOBase):
+    """Base of streams that give bytes by `read_some`, at most as many as asked for, none at the end."""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            return self.readall()
+        return self.read_some(size)
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read_some(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read_some(self, size: int) -> bytes:
+        raise NotImplementedError
+
+    def as_binary(self) -> BinaryIO:
+        """Give the stream as what it is in all but its base class."""
+        return cast("BinaryIO", self)
+
+
+class Counted(ByteStream):
+    """Pass bytes through and remember how far into the stream anybody has looked."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream, self._position, self.seen = stream, 0, 0
+
+    def read_some(self, size: int) -> bytes:
+        data = self._stream.read(size) or b""
+        self._position += len(data)
+        self.seen = max(self.seen, self._position)
+        return data
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = self._stream.seek(offset, whence)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+
+class Joined(ByteStream):
+    """The head of a stream, then the rest of it."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        super().__init__()
+        self._head, self._rest = head, rest
+
+    def read_some(self, size: int) -> bytes:
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        return self._rest.read(size)
+
+
+class Metered(ByteStream):
+    """Pass unpacked bytes through until they cost more than the limits allow."""
+
+    def __init__(self, stream: BinaryIO, budget: Budget, depth: int, packed_bytes: int = -1) -> None:
+        super().__init__()
+        self._stream, self._budget, self._depth, self._packed_bytes, self._read = stream, budget, depth, packed_bytes, 0
+
+    def read_some(self, size: int) -> bytes:
+        data = self._stream.read(size) or b""
+        self._read += len(data)
+        if self._packed_bytes >= 0:
+            check_ratio(self._read, self._packed_bytes, self._budget.limits)
+        self._budget.spend(len(data), self._depth)
+        return data
+
+
+def spooled(stream: BinaryIO) -> BinaryIO:
+    """Copy a pipe into a nameless temporary file, so that it can be seeked in. The caller closes it."""
+    copy = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  # the caller's
+    while data := stream.read(CHUNK_BYTES):
+        copy.write(data)
+    copy.seek(0)
+    return cast("BinaryIO", copy)
+
+
+def read_whole(stream: BinaryIO, limits: ReadLimits) -> bytes:
+    """Read a member that has to be held in memory.
+
+    Raises: LimitExceeded where it is over `limits.member_bytes`.
+    """
+    parts, size = [], 0
+    while data := stream.read(CHUNK_BYTES):
+        size += len(data)
+        if size > limits.member_bytes:
+            raise LimitExceeded(
+                f"is over {format_size(limits.member_bytes)}, the limit for a format that must be read whole",
+                "",
+                "give it as jsonl, csv or parquet, cut it, or raise `limits: {member_bytes: …}` of this input",
+            )
+        parts.append(data)
+    return b"".join(parts)
+
+
+# --- decompression
+
+
+class _Decompressor(Protocol):
+    eof: bool
+    unused_data: bytes
+    needs_input: bool
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Gzip:
+    """zlib under the interface that bz2 and lzma share."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+class _Zstandard:
+    """zstandard under the same interface; its output cannot be bounded, so its input is: 1 KiB gives at most 32 MiB."""
+
+    _STEP_BYTES = 1 << 10
+
+    def __init__(self) -> None:
+        self._inner = zstandard.ZstdDecompressor(max_window_size=128 << 20).decompressobj()
+        self._waiting = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data + self._waiting
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._waiting
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        data = self._waiting + data if self._waiting else data
+        parts, size, at = [], 0, 0
+        while at < len(data) and size < max_length and not self._inner.eof:
+            part = self._inner.decompress(data[at : at + self._STEP_BYTES])
+            at += self._STEP_BYTES
+            parts.append(part)
+            size += len(part)
+        self._waiting = data[at:]
+        return b"".join(parts)
+
+
+class Compression(NamedTuple):
+    name: str
+    magic: tuple[bytes, ...]
+    start: Callable[[], _Decompressor]
+
+
+GZIP = Compression("gzip", (b"\x1f\x8b",), _Gzip)
+BZIP2 = Compression("bzip2", (b"BZh",), bz2.BZ2Decompressor)
+XZ = Compression("xz", (b"\xfd7zXZ\x00", b"\x5d\x00\x00"), lambda: lzma.LZMADecompressor(memlimit=256 << 20))
+ZSTANDARD = Compression(
+    "zstandard",
+    (b"\x28\xb5\x2f\xfd", *(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60))),  # frames, skippable frames
+    _Zstandard,
+)
+
+
+class Decompressed(ByteStream):
+    """Unpack one or more compressed streams laid end to end; what is cut off or broken raises InputError where it is met."""
+
+    def __init__(self, stream: BinaryIO, compression: Compression) -> None:
+        super().__init__()
+        self._stream, self._compression = stream, compression
+        self._inner = compression.start()
+        self._begun = False  # the present compressed stream has had input
+        self._ready = b""  # unpacked and not yet asked for
+
+    def read_some(self, size: int) -> bytes:
+        while not self._ready:
+            if self._inner.eof:
+                if not self._next_stream():
+                    return b""
+                continue
+            data = self._stream.read(CHUNK_BYTES >> 2) if self._inner.needs_input else b""
+            if self._inner.needs_input and not data:
+                if not self._begun:
+                    return b""
+                name = self._compression.name
+                raise InputError(f"the {name} stream is cut off: its end is missing", "", "fetch the file again")
+            self._ready = self._decompress(data, size)
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
+
+    def _decompress(self, data: bytes, size: int) -> bytes:
+        self._begun = True
+        try:
+            return self._inner.decompress(data, max(size, CHUNK_BYTES))
+        except lzma.LZMAError as error:
+            raise InputError(f"not a sound {self._compression.name} stream: {error}", "", "fetch the file again") from error
+        except (OSError, ValueError, EOFError, zlib.error, zstandard.ZstdError) as error:
+            raise InputError(f"not a sound {self._compression.name} stream: {error}", "", "fetch the file again") from error
+
+    def _next_stream(self) -> bool:
+        rest = self._inner.unused_data.lstrip(b"\0")  # zero padding between and after streams is usual on tapes
+        while len(rest) < 6:
+            more = self._stream.read(CHUNK_BYTES >> 2)
+            if not more:
+                break
+            rest = (rest + more).lstrip(b"\0")
+        if not rest:
+            return False
+        if not rest.startswith(self._compression.magic):
+            what = f"bytes after the end of the {self._compression.name} stream are no {self._compression.name}"
+            raise InputError(what, "", "everything before them was read; fetch the file again if more should follow")
+        self._inner = self._compression.start()
+        self._ready = self._decompress(rest, CHUNK_BYTES)
+        return True
+
+
+# --- lines
+
+
+class Line(NamedTuple):
+    """One line without its line feed. One over the limit is empty, with its size and its beginning."""
+
+    number: int  # 1-based
+    data: bytes
+    size_bytes: int
+    beginning: bytes = b""
+
+
+def lines(stream: BinaryIO, limits: ReadLimits) -> Iterator[Line]:
+    """Cut a stream at line feeds; a line over `limits.record_bytes` is passed over without being held."""
+    number, skipped, beginning = 1, 0, b""
+    held: list[bytes] = []  # the line that has begun
+    held_bytes = 0
+    while block := stream.read(CHUNK_BYTES):
+        first, *rest = block.split(b"\n")
+        if not rest and skipped:
+            skipped += len(block)
+        elif not rest:
+            held.append(block)
+            held_bytes += len(block)
+            if held_bytes > limits.record_bytes:
+                skipped, beginning = held_bytes, b"".join(held)[:KEPT_BYTES]
+                held, held_bytes = [], 0
+        else:
+            if skipped:
+                yield Line(number, b"", skipped + len(first), beginning)
+                skipped = 0
+            else:
+                yield _line(number, b"".join((*held, first)), limits)
+            number += 1
+            for part in rest[:-1]:
+                yield _line(number, part, limits)
+                number += 1
+            held, held_bytes = [rest[-1]], len(rest[-1])
+    if skipped:
+        yield Line(number, b"", skipped, beginning)
+    elif held_bytes:
+        yield _line(number, b"".join(held), limits)
+
+
+def _line(number: int, data: bytes, limits: ReadLimits) -> Line:
+    if len(data) > limits.record_bytes:
+        return Line(number, b"", len(data), data[:KEPT_BYTES])
+    return Line(number, data, len(data))
