@@ -159,7 +159,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "utf-32-be": ("utf-32-be",),
     "gb18030": ("gb18030",),
     "big5": ("big5", "big5hkscs", "cp950"),
-    "shift_jis": ("shift_jis", "cp932"),
+    "shift_jis": ("cp932",),  # as the web reads it (WHATWG): Windows wrote nearly all of it, and one file must not mix two tables
     "euc-jp": ("euc_jp", "euc_jis_2004"),
     "euc-kr": ("euc_kr", "cp949"),
     "hz": ("hz",),
@@ -387,6 +387,7 @@ _LETTERS: dict[str, tuple[float, str]] = {
 _LATIN = frozenset({"windows-1252", "windows-1250", "iso-8859-2", "windows-1254", "windows-1257"})
 _MIXED_WORDS = re.compile(r"[A-Za-z][^\W\d_A-Za-z]|[^\W\d_A-Za-z][A-Za-z]")
 _LONE = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?![^\x00-\x7f])")
+_INSIDE_A_WORD = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f](?=[A-Za-z])")
 _PRIORS = {"gb18030": 0.0, "big5": -0.5, "shift_jis": -1.0, "euc-jp": -1.0, "euc-kr": -1.0, "utf-8": 0.0, "windows-1252": -3.0}
 _OTHER_PRIOR = -5.0  # for what is not listed: rarer in collections of Chinese and English
 
@@ -464,6 +465,8 @@ def _scores(evidence: bytes, claims: set[str]) -> dict[str, float]:
         scores[name] = _likelihood(text, name) + _PRIORS.get(name, _OTHER_PRIOR) + DECLARED_BONUS * (name in claims)
         if name in _LETTERS and name not in _LATIN:
             scores[name] += LONE * len(_LONE.findall(text)) + MIXED_WORD * len(_MIXED_WORDS.findall(text))
+        if name in _MULTIBYTE:
+            scores[name] += LONE * len(_INSIDE_A_WORD.findall(text))
         if name == "utf-8" and "\ufffd" not in text:
             scores[name] += UTF8_PRIOR
     return scores
@@ -488,7 +491,7 @@ def _family(label: str | None) -> str | None:
         codec = codecs.lookup(label.strip().strip("\"'")).name
     except (LookupError, ValueError):
         return None
-    widened = {"gbk": "gb18030", "gb2312": "gb18030", "iso8859-1": "windows-1252", "euc_jisx0213": "euc-jp", "ascii": None}
+    widened = {"gbk": "gb18030", "gb2312": "gb18030", "iso8859-1": "windows-1252", "shift_jis": "shift_jis", "ascii": None}
     if codec in widened:
         return widened[codec]
     return next((name for name, members in FAMILIES.items() if codec in {codecs.lookup(member).name for member in members}), None)
@@ -508,6 +511,7 @@ class _LineDecoder:
     replaced: int = 0
     lines_replaced: list[int] = field(default_factory=list)
     _line: int = 1  # number of the first line of the next piece
+    _native_line: int = 0  # the last that held characters of the main encoding
     _foreign: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # encoding → ranges of lines read in it
     _misread: str | None = None  # None: not looked yet
     _incremental: codecs.IncrementalDecoder | None = None
@@ -569,10 +573,12 @@ class _LineDecoder:
         text, foreign, replaced = _best_reading(line, self.encoding.name, hint)
         if foreign:
             ranges = self._foreign.setdefault(foreign, [])
-            if ranges and ranges[-1][1] >= number - 1:
+            if ranges and ranges[-1][1] >= self._native_line:  # only ASCII since, which is the same in both
                 ranges[-1] = (ranges[-1][0], number)
             else:
                 ranges.append((number, number))
+        elif not line.isascii():
+            self._native_line = number
         self._count_replaced(replaced, number)
         return text
 
