@@ -494,7 +494,13 @@ def _family(label: str | None) -> str | None:
     widened = {"gbk": "gb18030", "gb2312": "gb18030", "iso8859-1": "windows-1252", "shift_jis": "shift_jis", "ascii": None}
     if codec in widened:
         return widened[codec]
-    return next((name for name, members in FAMILIES.items() if codec in {codecs.lookup(member).name for member in members}), None)
+    ranked = sorted(
+        (rank, name)
+        for name, members in FAMILIES.items()
+        for rank, member in enumerate(members)
+        if codecs.lookup(member).name == codec
+    )
+    return ranked[0][1] if ranked else None
 
 
 # --- decoding ---------------------------------------------------------------------------------------------------------
