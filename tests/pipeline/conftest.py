@@ -12,6 +12,9 @@ import pytest
 
 from liangji.core.digest import canonical_hash, rows_digest, version_id
 from liangji.core.schema import DECISION, Kind, Modality, record_schema
+from liangji.pipeline.evaluation.report import assemble, to_json
+from liangji.pipeline.evaluation.report_html import to_html
+from liangji.pipeline.packaging.release import Content, release
 from liangji.stores.facts import VersionFacts
 from liangji.stores.tables import Tables
 
@@ -37,6 +40,15 @@ QUARANTINED = pa.schema(
         pa.field("content", pa.binary()),
         pa.field("id", pa.string()),
     ]
+)
+
+TEXTS = (
+    "轴承温度过高，已停机。",
+    "更换密封圈，压力正常。",
+    "=SUM(A1)",
+    "Vibration within limits.",
+    "油位偏低，已补油。",
+    "电机电流波动。",
 )
 
 Stage = Callable[..., tuple[VersionFacts, Tables]]
@@ -104,7 +116,10 @@ def stage(tmp_path: Path) -> Stage:
             "modality": modality.value,
             "recipe": RECIPE,
             "recipe_hash": recipe_hash,
-            "operators": {"keep": {"version": "1", "package": "liangji 0.1.0"}, "measure_text": {"version": "1", "package": "liangji 0.1.0"}},
+            "operators": {
+                "keep": {"version": "1", "package": "liangji 0.1.0"},
+                "measure_text": {"version": "1", "package": "liangji 0.1.0"},
+            },
             "inputs": [
                 {
                     "origin": "raw/a.jsonl",
@@ -137,6 +152,44 @@ def stage(tmp_path: Path) -> Stage:
         return VersionFacts(**facts), tables
 
     return staged
+
+
+@pytest.fixture
+def content_of(stage: Stage) -> Callable[..., Content]:
+    """Stage rows and give what a package is made of."""
+
+    def made(*arguments: Any, **changes: Any) -> Content:
+        facts, tables = stage(*arguments, **changes)
+        report = assemble(facts, tables)
+        table, version = f"{facts.dataset}/rows", facts.tables["rows"]
+        return Content(
+            facts,
+            tables.schema(table, version),
+            lambda: tables.scan(table, version),
+            to_json(report),
+            {"zh": to_html(report, "zh"), "en": to_html(report, "en")},
+        )
+
+    return made
+
+
+@pytest.fixture
+def content(content_of: Callable[..., Content]) -> Content:
+    rows = [{"text": text, "word_count": len(text)} for text in TEXTS]
+    quarantined = [
+        {"origin": "raw/a.jsonl", "record": 9, "line": 10, "step": "0 read", "error_code": "input_error", "what": "bad line"}
+    ]
+    return content_of(
+        rows,
+        signals=[pa.field("word_count", pa.int32())],
+        dropped={"too_few_words": 2, "exact_duplicate": 1},
+        quarantined=quarantined,
+    )
+
+
+@pytest.fixture
+def package(content: Content, tmp_path: Path) -> Path:
+    return release(content, tmp_path / "package").folder
 
 
 def _commit(tables: Tables, table: str, batch: pa.RecordBatch) -> int:

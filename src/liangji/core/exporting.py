@@ -27,6 +27,7 @@ class ExportedFile:
     rows: int
     split: str
     exporter: str
+    invalid_rows: int | None = None  # rows that do not meet the format as they are; null: the format has no such rule
 
 
 @dataclass(frozen=True, slots=True)

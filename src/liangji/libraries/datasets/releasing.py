@@ -1,0 +1,47 @@
+"""Release a version as a package, and verify a package without a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from liangji.libraries.datasets.reporting import measure
+from liangji.pipeline.evaluation.report import to_json
+from liangji.pipeline.evaluation.report_html import to_html
+from liangji.pipeline.packaging import release as packaging
+from liangji.pipeline.packaging import verify as verification
+from liangji.pipeline.packaging.release import Content, Released
+from liangji.pipeline.packaging.splits import ONE, Splits
+from liangji.pipeline.packaging.verify import Verification
+from liangji.stores.workspace import Workspace
+
+
+def release(
+    workspace: Workspace,
+    dataset: str,
+    reference: str | None = None,
+    *,
+    folder: Path,
+    splits: str | None = None,
+    requirements: Path | None = None,
+) -> Released:
+    """Make the package of a version in a new or empty folder; `splits` as `train=0.9,validation=0.05,test=0.05`.
+
+    Raises: UsageError where the folder holds something, or the splits cannot be read.
+    """
+    shares = Splits.parse(splits) if splits else ONE
+    facts = workspace.metadata.version(dataset, reference)
+    report = measure(workspace, dataset, facts.id, requirements)
+    table, version = f"{facts.dataset}/rows", facts.tables["rows"]
+    content = Content(
+        facts,
+        workspace.tables.schema(table, version),
+        lambda: workspace.tables.scan(table, version),
+        to_json(report),
+        {"zh": to_html(report, "zh"), "en": to_html(report, "en")},
+    )
+    return packaging.release(content, folder, shares)
+
+
+def verify(folder: Path, digest: str | None = None) -> Verification:
+    """Check a package with nothing but itself, and with the digest printed at its release if that was kept."""
+    return verification.verify(folder, digest)
