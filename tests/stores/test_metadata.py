@@ -20,7 +20,8 @@ from sqlalchemy import text
 from liangji.core.errors import StoreError, UnknownName, UsageError
 from liangji.stores.facts import VersionFacts
 from liangji.stores.metadata import Metadata
-from liangji.stores.metadata.migrations import NEWEST, configuration
+from liangji.stores.metadata.migrations import NEWEST
+from liangji.stores.metadata.migrations.upgrade import configuration
 from liangji.stores.metadata.models import Model
 
 NAME = "法规"

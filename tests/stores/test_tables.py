@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from liangji.core.errors import SchemaError, StoreError
+from liangji.core.errors import SchemaError, StoreError, UsageError
 from liangji.core.schema import Kind, record_schema
 from liangji.stores.objects import Objects
 from liangji.stores.tables import Tables, rows_of
@@ -187,6 +187,16 @@ def test_errors_name_table_and_version_and_the_mend(tables: Tables) -> None:
         list(tables.scan(TABLE, version, where="score > 1"))
     assert ".rs" not in str(caught.value)
     assert caught.value.mend
+
+
+@pytest.mark.parametrize("name", ["../outside", "a//rows", "", "/rows", "a/./rows"])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    tables = Tables(str(tmp_path / "tables"))
+    with pytest.raises(UsageError, match="is no name of a table"):
+        tables.stage(name, SCHEMA, [batch("a")])
+    with pytest.raises(UsageError, match="is no name of a table"):
+        tables.collect_garbage(name, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["tables"]
 
 
 def test_garbage_is_what_neither_a_version_nor_the_caller_holds(tables: Tables, place: Place) -> None:

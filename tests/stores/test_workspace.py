@@ -105,6 +105,9 @@ def test_a_lock_holds_inside_one_process_too_and_ends_with_an_error(workspace: W
         fail()
     with pytest.raises(ZeroDivisionError):
         fail()
+    for name in ("..", "法规/%2F", "长" * 80):
+        with workspace.lock(name):
+            pass
     with workspace.lock():
         pass
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from liangji.core.errors import SchemaError, StoreError
+from liangji.core.errors import SchemaError, StoreError, UsageError
 from liangji.stores.objects import Objects, is_url
 
 # Lance writes warnings of its own to stderr ("No existing dataset, it will be created"); it reads this when it is imported.
@@ -147,16 +147,16 @@ class Tables:
         Call it under the lock of the workspace only: the files of a builder at work look like orphans.
         Output: bytes freed.
         """
+        folder = f"{_folder(table)}/data/"
         with _told(table):
             used = {file.path for fragment in keep for file in FragmentMetadata.from_json(fragment).files}
             used |= self._files_of_versions(table)
-            folder = f"{table}.lance/data/"
             orphans = [found for found in self._files.list(folder) if found.key.removeprefix(folder) not in used]
             self._files.delete(*(orphan.key for orphan in orphans))
         return sum(orphan.size_bytes for orphan in orphans)
 
     def _files_of_versions(self, table: str) -> set[str]:
-        if not any(found.key.endswith(".manifest") for found in self._files.list(f"{table}.lance/_versions/")):
+        if not any(found.key.endswith(".manifest") for found in self._files.list(f"{_folder(table)}/_versions/")):
             return set()  # staged, never committed: there is nothing to open
         newest = lance.dataset(self._address(table), storage_options=self._options)
         return {
@@ -170,7 +170,13 @@ class Tables:
         return lance.dataset(self._address(table), version=version, storage_options=self._options)
 
     def _address(self, table: str) -> str:
-        return f"{self._root}/{table}.lance"
+        return f"{self._root}/{_folder(table)}"
+
+
+def _folder(table: str) -> str:
+    if not {"", ".", ".."}.isdisjoint(table.split("/")) or "\0" in table:
+        raise UsageError(f"'{table}' is no name of a table", "", "name it like 'statutes/rows'")
+    return f"{table}.lance"
 
 
 def rows_of(fragment: str) -> int:

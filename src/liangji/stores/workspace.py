@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from liangji.core.errors import StoreError, UsageError
 from liangji.stores.metadata import Metadata
@@ -76,7 +75,7 @@ class Workspace:
                 stack.enter_context(self._flock(self.directory / "lock", "the workspace", fcntl.LOCK_EX))
             else:
                 stack.enter_context(self._flock(self.directory / "lock", "the workspace", fcntl.LOCK_SH))
-                name = quote(dataset, safe="")
+                name = dataset.replace("%", "%25").replace("/", "%2F") + ".lock"
                 stack.enter_context(self._flock(self.directory / "locks" / name, f"dataset '{dataset}'", fcntl.LOCK_EX))
             yield
 
@@ -92,9 +91,11 @@ class Workspace:
             if way == fcntl.LOCK_EX:
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            yield
-            if way == fcntl.LOCK_EX:
-                os.ftruncate(descriptor, 0)
+            try:
+                yield
+            finally:
+                if way == fcntl.LOCK_EX:
+                    os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
 

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Select, create_engine, delete, event, inspect, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
@@ -27,7 +26,7 @@ from sqlalchemy.orm import Session
 from liangji.core.errors import StoreError, TransientError, UnknownName, UsageError
 from liangji.core.registry import suggestion
 from liangji.stores.facts import DatasetFacts, RunFacts, VersionFacts
-from liangji.stores.metadata.migrations import NEWEST, bring_up_to_date
+from liangji.stores.metadata.migrations import NEWEST
 from liangji.stores.metadata.models import Dataset, FileHash, Model, Run, Unit, Version
 
 _BUSY_TIMEOUT_MILLISECONDS = 60_000
@@ -392,6 +391,8 @@ def _migrate(url: str) -> None:
             with engine.connect() as connection:
                 if _revision(connection) == NEWEST:
                     return
+            from liangji.stores.metadata.migrations.upgrade import bring_up_to_date  # noqa: PLC0415 Alembic is slow to import
+
             with engine.execution_options(writes=True).begin() as connection:
                 if engine.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
@@ -430,14 +431,10 @@ def _is_passing(error: DBAPIError) -> bool:
 
 @contextmanager
 def _told(url: URL) -> Iterator[None]:
-    """Tell errors of SQLAlchemy, Alembic and the drivers as ours."""
+    """Tell errors of SQLAlchemy and the drivers as ours."""
     where = url.render_as_string(hide_password=True)
     try:
         yield
-    except CommandError as error:
-        raise StoreError(
-            f"the metadata database is not of this release: {error}", where, "use the newest liangji that ever opened it, or newer"
-        ) from error
     except DBAPIError as error:
         words = str(error.orig).strip().partition("\n")[0]
         if _is_passing(error):
