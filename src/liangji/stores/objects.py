@@ -1,4 +1,4 @@
-"""Whole objects by key, on a local folder or an object store (S3 and what speaks its language, Azure, Google, OSS)."""
+"""Whole objects by key, on a local folder or on S3 and what speaks its language; Azure and Google by address, untested."""
 
 from __future__ import annotations
 
