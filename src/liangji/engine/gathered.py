@@ -111,7 +111,7 @@ def _key_batches(path: Path) -> Iterator[pa.RecordBatchReader]:
         with pq.ParquetFile(path) as file:
             yield pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
         return
-    with pa.memory_map(str(path)) as source:
+    with pa.OSFile(str(path), "rb") as source:
         if source.read(6) == b"ARROW1":
             source.seek(0)
             reader = pa.ipc.open_file(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ class Bands(NamedTuple):
         return float(1 - (1 - similarity**self.rows) ** self.bands)
 
 
+@cache
 def choose_bands(similarity: float, recall: float, signature: int) -> Bands:
     """Choose the longest bands, which give the fewest needless candidates, that reach `recall` at `similarity`.
 
@@ -39,12 +41,9 @@ def choose_bands(similarity: float, recall: float, signature: int) -> Bands:
     (Bands(bands=17, rows=7), Bands(bands=22, rows=5))
     """
     for rows in range(signature, 0, -1):
-        chance = similarity**rows
-        if chance >= 1:
-            return Bands(1, rows)
-        bands = int(np.ceil(np.log1p(-recall) / np.log1p(-chance))) if chance > 0 else signature + 1
-        if bands * rows <= signature:
-            return Bands(bands, rows)
+        for bands in range(1, signature // rows + 1):
+            if Bands(bands, rows).recall(similarity) >= recall:
+                return Bands(bands, rows)
     raise ValueError(f"a signature of {signature} values cannot find pairs of similarity {similarity} with recall {recall}")
 
 

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from liangji.kernels.buffers import text_buffers
+from liangji.kernels.minhash import band_hashes, signatures
+from liangji.kernels.shingles import BLOCK, jaccard_similarities, letter_table
+
+VALUES = 112
+
+
+def signed(texts: list[str | None], values: int = VALUES, seed: int = 1) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    buffers = text_buffers(pa.array(texts, pa.large_string()))
+    signature, is_present = signatures(buffers.data, buffers.offsets, letter_table(), 4, 5, values, seed)
+    return signature, is_present
+
+
+def random_text(generator: random.Random, letters: int) -> str:
+    return "".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(letters))
+
+
+def edited(generator: random.Random, text: str, share: float) -> str:
+    return "".join(random_text(generator, 1) if generator.random() < share else letter for letter in text)
+
+
+@pytest.mark.parametrize("letters", [40, 300, 3000])
+def test_agreement_estimates_the_similarity_of_short_and_long_texts_alike(letters: int) -> None:
+    generator = random.Random(letters)
+    pairs = []
+    for _ in range(150):
+        text = random_text(generator, letters)
+        pairs += [text, edited(generator, text, generator.choice([0.02, 0.05, 0.1]))]
+    values, _ = signed([*pairs])
+    buffers = text_buffers(pa.array(pairs, pa.large_string()))
+    even = np.arange(0, len(pairs), 2)
+    exact = jaccard_similarities(buffers.data, buffers.offsets, even, even + 1, letter_table(), 4, 5)
+    errors = (values[even] == values[even + 1]).mean(axis=1) - exact
+    expected = float(np.sqrt((exact * (1 - exact)).mean() / VALUES))  # binomial
+    assert abs(errors.mean()) < 4 * expected / np.sqrt(len(errors))
+    assert np.sqrt((errors**2).mean()) < 1.15 * expected
+
+
+def test_bands_find_the_share_of_short_pairs_that_theory_gives() -> None:
+    generator = random.Random(5)
+    pairs: list[str] = []
+    while len(pairs) < 2 * 600:
+        text = random_text(generator, 60)
+        pairs += [text, edited(generator, text, 0.05)]
+    values, _ = signed([*pairs], 110)
+    hashes = band_hashes(values, 22, 5)
+    buffers = text_buffers(pa.array(pairs, pa.large_string()))
+    even = np.arange(0, len(pairs), 2)
+    exact = jaccard_similarities(buffers.data, buffers.offsets, even, even + 1, letter_table(), 4, 5)
+    met = (hashes[even] == hashes[even + 1]).any(axis=1)
+    theory = 1 - (1 - exact**5) ** 22
+    assert abs(met.mean() - theory.mean()) < 0.03
+
+
+def test_every_value_is_filled_and_texts_without_letters_have_none() -> None:
+    values, is_present = signed(["天", "abc", "x" * 50_000, "", None, "！？ \n", "天地玄黄" * 9000])
+    assert is_present.tolist() == [True, True, True, False, False, False, True]
+    assert (values[is_present] != np.uint64(0xFFFFFFFFFFFFFFFF)).all()
+    assert (values[~is_present] == np.uint64(0xFFFFFFFFFFFFFFFF)).all()
+
+
+def test_the_signature_depends_on_the_set_of_shingles_only() -> None:
+    short = "天地玄黄宇宙洪荒"
+    repeated = (short + "日月") * (3 * BLOCK // 10)
+    values, _ = signed([(short + "日月") * 3, repeated])
+    assert (values[0] == values[1]).all()
+
+
+def test_a_seed_gives_the_same_signature_again_and_another_seed_another() -> None:
+    text = random_text(random.Random(1), 500)
+    one, again, other = (signed([text], seed=seed)[0] for seed in (1, 1, 2))
+    assert (one == again).all()
+    assert (one != other).any()
+    assert (one == other).mean() < 0.1
+
+
+def test_equal_values_in_different_bands_do_not_meet() -> None:
+    hashes = band_hashes(np.zeros((1, 8), np.uint64), 4, 2)
+    assert len(set(hashes[0].tolist())) == 4

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import random
+import unicodedata
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liangji.kernels.buffers import text_buffers
+from liangji.kernels.shingles import BLOCK, PART_BYTES, jaccard_similarities, letter_table
+
+IDEOGRAPHS, ALPHABETICS = 4, 5
+MIXED = st.text(
+    st.one_of(st.sampled_from("aAbBzZ09 \n\t,.!-_，。！Ａｚ０　〇天地玄黄宇宙あアèÈДд한글𠀀🙂"), st.characters(codec="utf-8")),
+    max_size=200,
+)
+
+
+def letters(text: str) -> list[str]:
+    """What the docstring of the module says, the slow and obvious way."""
+    kept = []
+    for character in text:
+        if "\uff01" <= character <= "\uff5e":
+            character = chr(ord(character) - 0xFEE0)  # noqa: PLW2901
+        category = unicodedata.category(character)[0]
+        if category in "LNM" or "\U00020000" <= character <= "\U000323af":
+            lowered = character.lower()
+            kept.append(lowered if len(lowered) == 1 else character)
+    return kept
+
+
+def is_ideograph(letter: str) -> bool:
+    code_point = ord(letter)
+    ranges = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+    return any(first <= code_point <= last for first, last in ranges)
+
+
+def shingles(text: str) -> set[str]:
+    found = set()
+    run = "".join(letters(text))
+    for start, letter in enumerate(run):
+        size = IDEOGRAPHS if is_ideograph(letter) else ALPHABETICS
+        if start + size <= len(run):
+            found.add(run[start : start + size])
+    return found or ({run} if run else set())
+
+
+def similarity(one: str, other: str) -> float:
+    a, b = shingles(one), shingles(other)
+    return len(a & b) / len(a | b) if a | b else 0.0
+
+
+def measured(pairs: list[tuple[str, str]]) -> list[float]:
+    texts = text_buffers(pa.array([text for pair in pairs for text in pair], pa.large_string()))
+    numbers = np.arange(0, 2 * len(pairs), 2)
+    found = jaccard_similarities(texts.data, texts.offsets, numbers, numbers + 1, letter_table(), IDEOGRAPHS, ALPHABETICS)
+    return [float(value) for value in found]
+
+
+@given(st.lists(st.tuples(MIXED, MIXED), min_size=1, max_size=4))
+def test_similarity_is_that_of_the_shingle_sets(pairs: list[tuple[str, str]]) -> None:
+    related = [(one, one[: len(one) // 2] + other) for one, other in pairs]
+    assert measured(pairs + related) == [similarity(*pair) for pair in pairs + related]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("第一条 为了加强管理，制定本条例。", "第一条为了加强管理,制定\n本条例."),
+        ("ISO 9001 Quality (Management)", "ｉｓｏ　９００１ quality（management）"),
+        ("Straße, ÉCOLE, ДОМ", "straße école дом"),
+    ],
+)
+def test_white_space_punctuation_case_and_width_do_not_count(one: str, other: str) -> None:
+    assert measured([(one, other)]) == [1.0]
+
+
+def test_a_text_shorter_than_a_shingle_is_one_shingle() -> None:
+    assert measured([("天地", "天 地"), ("天地", "天地玄"), ("", "！！"), ("", "天")]) == [1.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 2])
+def test_a_long_text_is_walked_in_blocks_without_a_seam(size: int) -> None:
+    generator = random.Random(size)
+    text = "".join(generator.choices("天地玄黄宇宙洪荒abcdefgh ", k=size))
+    changed = text[: size // 2] + "日月盈昃" + text[size // 2 :]
+    assert measured([(text, changed), (text + "。", text)]) == [similarity(text, changed), 1.0]
+
+
+def test_texts_too_large_for_one_table_are_compared_in_parts() -> None:
+    generator = random.Random(3)
+    text = "".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(PART_BYTES // 4))
+    changed = text[:1000] + text[1500:]
+    assert 2 * len(text.encode()) > PART_BYTES
+    assert measured([(text, changed), ("天地玄黄", "天地玄黄")]) == [similarity(text, changed), 1.0]

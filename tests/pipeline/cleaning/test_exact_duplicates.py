@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liangji.core.errors import SchemaError
+from liangji.engine.gathered import exchange_batches
+from liangji.pipeline.cleaning.exact_duplicates import DropExactDuplicates
+
+
+def kept_instead(
+    operator: DropExactDuplicates, texts: list[str | None], cut: int = 0, kind: pa.DataType = None
+) -> list[str | None]:
+    ids = [f"id{number}" for number in range(len(texts))]
+    batch = pa.RecordBatch.from_pydict({"id": pa.array(ids, pa.string()), "text": pa.array(texts, kind or pa.large_string())})
+    table = pa.Table.from_batches(exchange_batches(operator, [batch.slice(0, cut), batch.slice(cut)]))
+    for reason, number, detail in zip(
+        *(table[name].to_pylist() for name in ("drop_reason", "drop_number", "drop_detail")), strict=True
+    ):
+        assert (reason, number) == (("exact_duplicate", 1.0) if detail else (None, None))
+    details: list[str | None] = table["drop_detail"].to_pylist()
+    return details
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.text("ab天", max_size=2)), max_size=12), st.data())
+def test_the_first_of_equal_texts_is_kept(texts: list[str | None], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(texts)))
+    expected: list[str | None] = []
+    for number, text in enumerate(texts):
+        first = texts.index(text)
+        expected.append(f"id{first}" if text is not None and first < number else None)
+    assert kept_instead(DropExactDuplicates(), texts, cut) == expected
+
+
+TEXTS: list[str | None] = [
+    "Quality 质量",
+    "quality质量",
+    "Quality\n质　量",
+    "ＱＵＡＬＩＴＹ 质量",
+    "quality, 质量",
+    None,
+    None,
+    "",
+    " \n",
+]
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        (DropExactDuplicates(), [None] * 9),
+        (DropExactDuplicates(ignore="whitespace"), [None, None, "id0", None, None, None, None, None, "id7"]),
+        (DropExactDuplicates(ignore="case_and_whitespace"), [None, "id0", "id0", "id0", None, None, None, None, "id7"]),
+    ],
+)
+def test_what_is_ignored_does_not_tell_texts_apart(operator: DropExactDuplicates, expected: list[str | None]) -> None:
+    assert kept_instead(operator, TEXTS) == expected
+    assert kept_instead(operator, TEXTS, 3, pa.string()) == expected
+
+
+def test_a_missing_id_is_told_before_anything_is_gathered() -> None:
+    with pytest.raises(SchemaError, match="no column 'id'"):
+        DropExactDuplicates().keys(pa.RecordBatch.from_pydict({"text": ["a"]}))
