@@ -30,9 +30,9 @@ class TerminalProgress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._label:
-            self._show(final=True)
+            self._show(final=True, failed=error is not None)
 
-    def phase(self, label: str, total: int, unit: str) -> None:  # noqa: ARG002  # the unit only matters to other doors
+    def phase(self, label: str, total: int, unit: str) -> None:  # the unit only matters to other doors
         with self._lock:
             if self._label:
                 self._show(final=True)
@@ -47,11 +47,13 @@ class TerminalProgress:
             if time.monotonic() - self._shown >= (_LIVE_SECONDS if self._is_live else _PLAIN_SECONDS):
                 self._show(final=False)
 
-    def _show(self, *, final: bool) -> None:
+    def _show(self, *, final: bool, failed: bool = False) -> None:
         now = time.monotonic()
         elapsed = max(now - self._began, 1e-6)
         self._shown = now
         share = min(self._done / self._total, 1.0) if self._total else 1.0
+        if final and not failed:
+            share = 1.0  # an exchange tells nothing on the way
         if final:
             ending = format_duration(elapsed)
         elif share > 0:

@@ -19,7 +19,11 @@ _TABLES: dict[Which, str] = {"kept": "rows", "dropped": "dropped", "quarantined"
 
 def list_datasets(workspace: Workspace) -> list[tuple[DatasetFacts, VersionFacts | None]]:
     """List datasets, each with its newest version."""
-    return [(facts, (workspace.metadata.versions(facts.name) or [None])[-1]) for facts in workspace.metadata.datasets()]
+    found = []
+    for facts in workspace.metadata.datasets():
+        versions = workspace.metadata.versions(facts.name)
+        found.append((facts, versions[-1] if versions else None))
+    return found
 
 
 def show(workspace: Workspace, dataset: str, reference: str | None = None) -> VersionFacts:

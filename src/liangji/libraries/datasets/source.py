@@ -1,0 +1,139 @@
+"""The inputs of a recipe as the engine takes them: files found, identified by their bytes, read and shaped into records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+import pyarrow as pa
+
+from liangji.core import registry
+from liangji.core.errors import UsageError
+from liangji.core.reading import Fault, Note, SourceFile
+from liangji.engine.recipe import Input, Recipe
+from liangji.pipeline.aggregation.records import Provenance, shape
+from liangji.pipeline.collection.connectors import Found, connector_for, fingerprint
+from liangji.pipeline.collection.reading import read_raw
+
+_SHAPE_VERSION = "1"  # raised when the same raw records may give other rows
+# Libraries whose next version may read the same bytes in another way.
+_LIBRARIES = ("charset-normalizer", "fastwarc", "openpyxl", "orjson", "pyarrow", "pypdfium2", "trafilatura")
+
+
+class KnownHashes(Protocol):
+    """Remembers the hashes of files, so that an unchanged file is not read again only to hash it."""
+
+    def file_hash(self, location: str, size_bytes: int, modified_ns: int) -> str | None: ...
+
+    def remember_file_hash(self, location: str, size_bytes: int, modified_ns: int, sha256: str) -> None: ...
+
+
+class Inputs:
+    """The inputs of one recipe; implements `core.reading.Source`."""
+
+    def __init__(self, recipe: Recipe, known: KnownHashes | None = None) -> None:
+        self._recipe, self._known = recipe, known
+
+    def find(self) -> list[Found]:
+        """List the input files, without reading them.
+
+        Raises: InputError where an input matches nothing; UsageError where two inputs match the same file.
+        """
+        return [found for _, found in self._found]
+
+    @cached_property
+    def _found(self) -> list[tuple[int, Found]]:
+        listed: dict[str, int] = {}
+        result = []
+        for index, entry in enumerate(self._recipe.inputs):
+            for found in connector_for(entry.path).find(entry.path, self._recipe.folder):
+                first = listed.setdefault(found.origin, index)
+                if first != index:
+                    raise UsageError(
+                        f"'{found.origin}' belongs to two inputs",
+                        f"inputs.{first} and inputs.{index}",
+                        "narrow one of their paths, so that no record is read twice",
+                    )
+                result.append((index, found))
+        return result
+
+    def files(self) -> list[SourceFile]:
+        return [
+            SourceFile(found.origin, found.location, found.size_bytes, self._hash(found), found.modified_time, index)
+            for index, found in self._found
+        ]
+
+    def identity(self, file: SourceFile) -> object:
+        entry = self._recipe.inputs[file.input_index]
+        stated = entry.model_dump(mode="json", exclude={"path"})
+        limits = self._recipe.limits.model_dump(mode="json")["reading"]
+        return [file.origin, str(self._recipe.kind), str(self._recipe.modality), stated, limits, reader_versions()]
+
+    def read(self, file: SourceFile, consumed: Callable[[int], None]) -> Iterator[pa.RecordBatch | Fault | Note]:
+        entry = self._recipe.inputs[file.input_index]
+        with connector_for(entry.path).open(file.location) as stream:
+            raw = read_raw(
+                cast("BinaryIO", _Counting(stream, consumed)),
+                file.origin,
+                self._recipe.limits.reading,
+                format=entry.format,
+                encoding=entry.encoding,
+                modality=self._recipe.modality,
+            )
+            yield from shape(raw, self._recipe.kind, self._recipe.modality, entry.fields, _provenance(entry))
+
+    def _hash(self, found: Found) -> str:
+        path = Path(found.location)
+        modified_ns = path.stat().st_mtime_ns if path.exists() else 0  # objects are hashed each time: their stores keep seconds at best
+        if self._known is not None and modified_ns:
+            known = self._known.file_hash(found.location, found.size_bytes, modified_ns)
+            if known is not None:
+                return known
+        with connector_for(found.location).open(found.location) as stream:
+            sha256, _ = fingerprint(stream)
+        if self._known is not None and modified_ns:
+            self._known.remember_file_hash(found.location, found.size_bytes, modified_ns, sha256)
+        return sha256
+
+
+def reader_versions() -> list[str]:
+    """Name the versions of all that turns bytes into records."""
+    readers = [
+        f"{name} {registry.load(registry.Group.OPERATORS, name).version}"
+        for name in registry.names(registry.Group.OPERATORS)
+        if name.startswith(("read_", "unpack_"))
+    ]
+    return [_SHAPE_VERSION, *readers, *(f"{library} {version(library)}" for library in _LIBRARIES)]
+
+
+def _provenance(entry: Input) -> Provenance:
+    return Provenance(entry.source, entry.source_details, entry.license, entry.original_time, entry.generated)
+
+
+class _Counting:
+    """A stream that tells how far it has been read. Seeking back and reading again is told once."""
+
+    def __init__(self, stream: BinaryIO, consumed: Callable[[int], None]) -> None:
+        self._stream, self._consumed, self._told = stream, consumed, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._tell()
+        return data
+
+    def readinto(self, buffer: bytearray) -> int:
+        size: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]  # every binary stream has it
+        self._tell()
+        return size
+
+    def _tell(self) -> None:
+        position = self._stream.tell()
+        if position > self._told:
+            self._consumed(position - self._told)
+            self._told = position
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)

@@ -1,0 +1,172 @@
+"""One command turns raw files into a version: the ledger closes, and the same input gives the same version however it is run."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from liangji.core.errors import FaultShareExceeded, RunError, UsageError
+from liangji.engine import shards
+from liangji.engine.budget import Budget
+from liangji.engine.progress import RunStopped, Silent
+from liangji.engine.run import RunResult
+from liangji.libraries.datasets import looking
+from liangji.libraries.datasets.building import build, forecast
+from liangji.stores.workspace import Workspace
+from tests.libraries.datasets.conftest import RECIPE, write_raw
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut finely, so that a small corpus has many units."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 8 << 10)
+    monkeypatch.setattr(shards, "BATCH_BYTES", 4 << 10)
+
+
+def run(recipe: Path, workspace: Path, workers: int = 2) -> RunResult:
+    return build(recipe, Workspace.open(workspace), budget=replace(Budget.of(), workers=workers))
+
+
+def texts(workspace: Path, version: str | None = None) -> list[str]:
+    return [row["text"] for row in looking.rows(Workspace.open(workspace), "notes", version)]
+
+
+def test_every_row_is_accounted_for(recipe: Path, tmp_path: Path) -> None:
+    result = run(recipe, tmp_path / "w")
+    ledger = result.ledger
+    assert ledger["rows_in"] == 240
+    assert ledger["quarantined"] == 4
+    assert set(ledger["dropped"]) == {"too_short", "exact_duplicate"}
+    assert ledger["rows_in"] == ledger["rows_out"] + sum(ledger["dropped"].values()) + ledger["quarantined"]
+    assert result.version.rows == ledger["rows_out"] == len(texts(tmp_path / "w"))
+
+
+def test_what_was_dropped_or_quarantined_can_be_looked_at(recipe: Path, tmp_path: Path) -> None:
+    run(recipe, tmp_path / "w")
+    workspace = Workspace.open(tmp_path / "w")
+    short = list(looking.rows(workspace, "notes", which="dropped", reason="too_short"))
+    assert {(row["text"], row["drop_number"], row["drop_step"]) for row in short} == {("太短", 2.0, "3 keep")}
+    kept = {row["id"] for row in looking.rows(workspace, "notes")}
+    assert all(row["drop_detail"] in kept for row in looking.rows(workspace, "notes", which="dropped", reason="exact_duplicate"))
+    broken = list(looking.rows(workspace, "notes", which="quarantined"))
+    assert {row["content"] for row in broken} == {b'{"text": "cut'}
+    assert all(row["line"] > 0 and row["mend"] for row in broken)
+
+
+def test_any_number_of_threads_gives_the_same_version(recipe: Path, tmp_path: Path) -> None:
+    ids = {run(recipe, tmp_path / f"w{workers}", workers).version.id for workers in (1, 2, 8)}
+    assert len(ids) == 1
+
+
+def test_shards_of_any_size_give_the_same_version(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fine = run(recipe, tmp_path / "fine").version.id
+    monkeypatch.setattr(shards, "SHARD_BYTES", 16 << 20)
+    assert run(recipe, tmp_path / "coarse").version.id == fine
+
+
+def test_the_same_recipe_elsewhere_gives_the_same_version(recipe: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    write_raw(elsewhere / "raw", range(4))
+    (elsewhere / "recipe.yaml").write_text(RECIPE, "utf-8")
+    assert run(elsewhere / "recipe.yaml", tmp_path / "w1").version.id == run(recipe, tmp_path / "w2").version.id
+
+
+def test_building_again_makes_no_new_version_and_runs_nothing(recipe: Path, tmp_path: Path) -> None:
+    first, again = run(recipe, tmp_path / "w"), run(recipe, tmp_path / "w")
+    assert (again.is_new, again.version.id, again.units_run) == (False, first.version.id, 0)
+
+
+def test_added_files_alone_are_worked_on_and_the_content_is_that_of_a_build_from_nothing(recipe: Path, tmp_path: Path) -> None:
+    first = run(recipe, tmp_path / "w")
+    write_raw(tmp_path / "raw", range(4, 5))
+    second = run(recipe, tmp_path / "w")
+    fresh = run(recipe, tmp_path / "fresh")
+    assert second.version.id == fresh.version.id != first.version.id
+    assert texts(tmp_path / "w") == texts(tmp_path / "fresh")
+    assert second.units_reused == first.units_run
+    assert second.version.number == "1.1.0"
+    assert second.version.parents == (first.version.id,)
+    assert texts(tmp_path / "w", first.version.id) != texts(tmp_path / "w")
+
+
+def test_a_changed_last_step_reads_nothing_again(recipe: Path, tmp_path: Path) -> None:
+    run(recipe, tmp_path / "w")
+    recipe.write_text(RECIPE.replace("mask_personal_information", "mask_personal_information: {style: label}"), "utf-8")
+    again = run(recipe, tmp_path / "w")
+    assert again.units_reused > 0
+    assert again.version.id == run(recipe, tmp_path / "fresh").version.id
+
+
+def test_a_stopped_run_goes_on_where_it_was(recipe: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    class StopsSoon(Silent):
+        units = 0
+
+        def advance(self, done: int, rows: int, size_bytes: int) -> None:
+            self.units += rows > 0
+            if self.units == 5:
+                stop.set()
+
+    workspace = Workspace.open(tmp_path / "w")
+    with pytest.raises(RunStopped, match="run the same command again"):
+        build(recipe, workspace, progress=StopsSoon(), stop=stop)
+    result = run(recipe, tmp_path / "w")
+    assert result.units_reused >= 5
+    assert result.version.id == run(recipe, tmp_path / "fresh").version.id
+
+
+def test_a_version_needs_an_author_and_a_message(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE.replace("output: {message: first build, author: tester}\n", ""), "utf-8")
+    with pytest.raises(UsageError, match="author and message"):
+        run(recipe, tmp_path / "w")
+
+
+def test_too_many_faults_stop_the_run(recipe: Path, tmp_path: Path) -> None:
+    bad = "\n".join(['{"text": "cut'] * 150)
+    (tmp_path / "raw" / "part-00.jsonl").write_text(bad, "utf-8")
+    recipe.write_text(RECIPE + "limits: {fault_share: 0.1}\n", "utf-8")
+    with pytest.raises(FaultShareExceeded, match="limit of 10%"):
+        run(recipe, tmp_path / "w")
+
+
+def test_inputs_of_which_nothing_can_be_read_make_no_version(tmp_path: Path) -> None:
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("path: raw", "path: broken.zip"), "utf-8")
+    with pytest.raises(RunError, match=r"broken\.zip"):
+        run(tmp_path / "recipe.yaml", tmp_path / "w")
+    assert looking.list_datasets(Workspace.open(tmp_path / "w"))[0][1] is None
+
+
+def test_fields_no_column_takes_stay_as_extra(recipe: Path, tmp_path: Path) -> None:
+    run(recipe, tmp_path / "w")
+    row = next(looking.rows(Workspace.open(tmp_path / "w"), "notes"))
+    assert row["extra"] == '{"number":0}'
+    assert (row["source"], row["license"], row["origin"], row["record"]) == ("自采", "CC0-1.0", "raw/part-00.jsonl", 0)
+
+
+def test_one_file_may_not_belong_to_two_inputs(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE.replace("steps:", "  - path: raw/part-00.jsonl\nsteps:"), "utf-8")
+    with pytest.raises(UsageError, match=r"inputs\.0 and inputs\.1"):
+        run(recipe, tmp_path / "w")
+
+
+def test_a_dry_run_says_what_it_would_do(recipe: Path) -> None:
+    told = forecast(recipe)
+    assert len(told.files) == 4
+    assert [segment["then"] for segment in told.segments] == [["4 drop_exact_duplicates", "5 drop_near_duplicates"], ["commit"]]
+
+
+def test_versions_differ_by_their_records(recipe: Path, tmp_path: Path) -> None:
+    first = run(recipe, tmp_path / "w").version
+    write_raw(tmp_path / "raw", range(4, 5))
+    (tmp_path / "raw" / "part-00.jsonl").unlink()
+    second = run(recipe, tmp_path / "w").version
+    found = looking.diff(Workspace.open(tmp_path / "w"), "notes", first.id[:8], second.number)
+    assert found.added > 0
+    assert found.removed > 0
+    assert found.unchanged + found.removed == first.rows
+    assert found.unchanged + found.added == second.rows
