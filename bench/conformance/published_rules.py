@@ -1,16 +1,17 @@
 """Compare the presets gopher, c4 and fineweb with datatrove's filters, document by document, on real text.
 
-    python bench/conformance/published_rules.py ../shared/data/text [--show 5]
+    python -m bench.conformance.published_rules ../shared/data [--show 5]
 
-Makes an environment for datatrove under bench/.environments at the first run (needs a package index). Documents are the Markdown files of
-the folder's archives, whole and cut at their headings, the rows of its tables, and texts made from them to reach the rules that
-real text seldom meets.
+Makes an environment for datatrove under bench/.environments at the first run (needs a package index). Documents are web
+pages, Markdown files whole and cut at their headings, rows of a table of dialogues, and texts made from lines of these to reach the rules
+that real text seldom meets.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import gzip
 import io
 import itertools
 import json
@@ -69,8 +70,8 @@ def our_reasons(texts: list[str]) -> dict[str, list[str | None]]:
 
 
 def peer_verdicts(texts: list[str]) -> list[dict[str, tuple[bool, str]]]:
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
+    python = str(ENVIRONMENT / "bin" / "python")
+    if not Path(python).exists():
         venv.create(ENVIRONMENT, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
     lines = "".join(json.dumps(text) + "\n" for text in texts)
@@ -80,15 +81,17 @@ def peer_verdicts(texts: list[str]) -> list[dict[str, tuple[bool, str]]]:
 
 
 def english(folder: Path) -> Iterator[str]:
-    for text in markdown(folder / "docs_rust_en_md.tar.zst"):
+    with gzip.open(folder / "instruct" / "c4_demo.jsonl.gz", "rt", encoding="utf-8") as lines:
+        yield from (json.loads(line)["text"] for line in lines)
+    for text in markdown(folder / "text" / "docs_rust_en_md.tar.zst"):
         yield from whole_and_sections(text)
 
 
 def chinese(folder: Path) -> Iterator[str]:
     for archive in ("docs_vue_zh_md", "docs_rust_zh_md", "laws_zh_md"):
-        for text in itertools.islice(markdown(folder / f"{archive}.tar.zst"), 100):
+        for text in itertools.islice(markdown(folder / "text" / f"{archive}.tar.zst"), 100):
             yield from itertools.islice(whole_and_sections(text), 12)
-    table = (folder / "medical_qa_gb18030.csv").read_bytes().decode("gb18030", "replace")
+    table = (folder / "text" / "medical_qa_gb18030.csv").read_bytes().decode("gb18030", "replace")
     for row in itertools.islice(csv.DictReader(io.StringIO(table)), 200):
         yield row["ask"] + "\n" + row["answer"]
 
@@ -116,8 +119,8 @@ def made(texts: list[str]) -> Iterator[str]:
     extras = ["", " ", "...", "- item", "• item", "#", "Lorem ipsum dolor sit amet.", "Turn on Javascript to see this page.", "…"]
     extras += ["We use cookies to make this better.", "He said [12] that it works.[edit]", "1 2 3 4 5 6", "{ return one two; }."]
     for _ in range(600):
-        pool = chance.choices(lines, k=chance.randint(1, 12)) + chance.choices(extras, k=chance.randint(0, 4))
-        picked = chance.choices(pool, k=chance.randint(1, 40))
+        pool = chance.choices(lines, k=chance.randint(1, 60)) + chance.choices(extras, k=chance.randint(0, 3))
+        picked = pool + chance.choices(pool, k=chance.randint(0, 20))
         joiner = chance.choice(["\n", "\n\n", " ", "\r\n", "\n\n\n"])
         yield joiner.join(picked) + chance.choice(["", "\n", "\n\n"])
 

@@ -120,7 +120,12 @@ def reference(text: str, script: bool) -> dict[int, int]:
         kernel.HAN: len(han),
         kernel.RARE_HAN: sum(character not in COMMON_HAN for character in han),
         kernel.DIGITS: sum(character.isdecimal() for character in text),
-        kernel.SUPPLEMENT: sum(0xA0 < ord(character) < 0x100 for character in text),
+        kernel.MARKS: sum(is_mark(character, script=True) and not 0xA0 < ord(character) < 0x100 for character in text)
+        - text.count("\ufffd")
+        + text.count("·"),
+        kernel.SUPPLEMENT: sum(0xA0 < ord(character) < 0x100 and character != "·" for character in text),
+        kernel.CLAUSE_MARKS: sum(character in "，。、；：！？…,;!?" for character in text),
+        kernel.SEPARATORS: sum(character.isspace() or character in "|｜·•‧・›" for character in text),
         kernel.WORD_BLOCK + words.WORDS: len(cut),
         kernel.WORD_BLOCK + words.SPELLED_WORDS: len(spelled),
         kernel.WORD_BLOCK + words.SPELLED_CHARACTERS: sum(map(len, spelled)),
@@ -150,7 +155,7 @@ def reference(text: str, script: bool) -> dict[int, int]:
 
 
 PIECES = [
-    *"ab的了。，、…—.!?\"'[]{}#-•\n\r\t 0９\u00a0\u3000\u2028\x85\x0b\x1c\ufffd\ue000éÂ鐨龘\U00020000カあ😀",
+    *"ab的了|·。，、…—.!?\"'[]{}#-•\n\r\t 0９\u00a0\u3000\u2028\x85\x0b\x1c\ufffd\ue000éÂ鐨龘\U00020000カあ😀",
     *(
         "\n\n",
         "\r\n",
@@ -186,8 +191,8 @@ def test_counts_are_those_of_the_plain_rules(texts: list[str | None], wide: bool
 
 def test_kinds_of_characters_are_told_apart() -> None:
     kinds = census_kinds()
-    text = "中龘9。\ufffdÂ aカ\x00\ue000"
-    assert [int(kinds[ord(character)]) for character in text] == [1, 2, 3, 4, 5, 6, 0, 0, 0, 5, 5]
+    text = "中龘9。\ufffdÂ aカ\x00\ue000|#"
+    assert [int(kinds[ord(character)]) for character in text] == [1, 2, 3, 9, 5, 6, 7, 0, 0, 5, 5, 8, 4]
 
 
 def test_a_line_with_a_word_of_more_than_a_thousand_characters_is_no_c4_line() -> None:
@@ -201,6 +206,7 @@ def test_a_text_of_many_characters_overruns_no_packed_counter(script: bool) -> N
     text = "中文 123 abc。" * 2000
     counts = kernel.text_statistics(pa.array([text]), script=script, stop_words=STOP_WORDS[script])[0]
     assert (counts[kernel.HAN], counts[kernel.DIGITS], counts[kernel.MARKS]) == (4000, 6000, 2000)
+    assert counts[kernel.SEPARATORS] == 4000
 
 
 def test_a_repeated_text_is_nearly_all_repetition() -> None:

@@ -117,16 +117,16 @@ class Expression:
         return pc.fill_null(result, False)
 
     def with_threshold(self, number: float) -> Expression:
-        """Set another number in an expression that holds exactly one.
+        """Set another number for the last one in the expression.
 
         >>> Expression.parse("words >= 50").with_threshold(20).text
         'words >= 20'
         """
         parsed = _Parsed(self.text)
         numbers = [node for node in ast.walk(parsed.root) if _is_number(node)]
-        if len(numbers) != 1:
-            raise UsageError(f"{len(numbers)} numbers in the rule: no single threshold to move", self.text, "write the rule out")
-        start, end = parsed.span(numbers[0])
+        if not numbers:
+            raise UsageError("no number in the rule: no threshold to move", self.text, "write the rule out")
+        start, end = max(map(parsed.span, numbers))
         return Expression.parse(f"{parsed.text[:start]}{number!r}{parsed.text[end:]}")
 
 
@@ -298,7 +298,7 @@ class _Parsed:
         if function == "contains":
             return lambda batch: pc.match_substring(subject(batch), pattern)
         try:
-            pc.match_substring_regex(pa.array([], pa.string()), pattern)
+            pc.match_substring_regex(pa.array([""]), pattern)
         except pa.ArrowInvalid as error:
             raise self._fault(node.args[1], f"no RE2 pattern: {error}", "RE2 has no look-around and no back-references") from error
         return lambda batch: pc.match_substring_regex(subject(batch), pattern)
@@ -313,7 +313,7 @@ class _Parsed:
             if isinstance(value, (str, bool)) and sign == 1:
                 return value
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                if not math.isfinite(value) or abs(value) >= 1 << 63:
+                if abs(value) >= 1 << 63 or not math.isfinite(value):
                     raise self._fault(node, "number out of range", "64 bits are the most")
                 return sign * value
         raise self._fault(node, f"'{self.segment(node)}' is no constant of the rule language", "use is_null(column) for null")

@@ -1,6 +1,6 @@
 """Counts over the characters of one document: how many, of which kind, and the symbols that the Gopher rules count.
 
-Kinds come from `census_kinds` (one kind a character). All counters live in one 64-bit word of six fields of ten bits, so that a
+Kinds come from `census_kinds` (one kind a character). All counters live in one 64-bit word of eight fields of eight bits, so that a
 character costs a table look-up and an addition; the word is emptied into the counts before a field can run over.
 """
 
@@ -13,22 +13,33 @@ from numba import njit
 from numpy.typing import NDArray
 
 from liangji.kernels.characters import decode
-from liangji.kernels.text_classes import DAMAGED, DIGIT, HAN, MARK, RARE_HAN, SUPPLEMENT
+from liangji.kernels.text_classes import CLAUSE, DAMAGED, DIGIT, DIVIDER, HAN, KINDS, MARK, RARE_HAN, SPACING, SUPPLEMENT
 
-_FIELD_BITS = 10
+_FIELD_BITS = 8
+_FIELD_COUNT = 8
 _FLUSH = (1 << _FIELD_BITS) - 1  # characters after which a field could be full
 
-# Rare Han is Han too: two fields, one addition.
-_FIELDS = {HAN: (0,), RARE_HAN: (0, 1), DIGIT: (2,), MARK: (3,), DAMAGED: (4,), SUPPLEMENT: (5,)}
+# Rare Han is Han too, and a divider is a mark and a separator, a clause mark is a mark: two fields, one addition.
+_FIELDS = {
+    HAN: (0,),
+    RARE_HAN: (0, 1),
+    DIGIT: (2,),
+    MARK: (3,),
+    DAMAGED: (4,),
+    SUPPLEMENT: (5,),
+    SPACING: (6,),
+    DIVIDER: (3, 6),
+    CLAUSE: (3, 7),
+}
 ADDENDS: NDArray[np.uint64] = np.array(
-    [sum(1 << (_FIELD_BITS * field) for field in _FIELDS.get(kind, ())) for kind in range(8)], np.uint64
+    [sum(1 << (_FIELD_BITS * field) for field in _FIELDS.get(kind, ())) for kind in range(KINDS)], np.uint64
 )
-"""What a character of each kind adds to the packed counters: Han, rare Han, digit, mark, damaged, supplement."""
+"""What a character of each kind adds to the packed counters: Han, rare Han, digit, mark, damaged, supplement, separator, clause mark."""
 
 
 @njit(nogil=True, cache=True)
 def count_kinds(data: Any, start: Any, end: Any, kinds: Any, addends: Any, counts: Any) -> None:
-    """Write the six counts of `ADDENDS` for the characters in data[start:end] to counts[0:6]."""
+    """Write the counts of `ADDENDS` for the characters in data[start:end] to counts[0:8]."""
     at = start
     while at < end:
         packed = np.uint64(0)
@@ -43,7 +54,7 @@ def count_kinds(data: Any, start: Any, end: Any, kinds: Any, addends: Any, count
                 packed += addends[kinds[point]]
                 at += width
             left -= 1
-        for field in range(6):
+        for field in range(_FIELD_COUNT):
             counts[field] += np.int64((packed >> np.uint64(_FIELD_BITS * field)) & np.uint64(_FLUSH))
 
 

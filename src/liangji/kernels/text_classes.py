@@ -16,8 +16,14 @@ from numpy.typing import NDArray
 
 from liangji.kernels.characters import IDEOGRAPHIC_RANGES, classes
 
-OTHER, HAN, RARE_HAN, DIGIT, MARK, DAMAGED, SUPPLEMENT = range(7)
-KINDS = 7
+OTHER, HAN, RARE_HAN, DIGIT, MARK, DAMAGED, SUPPLEMENT, SPACING, DIVIDER, CLAUSE = range(10)
+KINDS = 10
+
+# Marks that stand between the entries of a menu; the middle dot is also what divides foreign names in Chinese.
+_DIVIDERS = "|｜·•‧・›"
+
+# Marks that end or divide a clause. Points and colons of ASCII are left out: they stand in numbers, times and addresses.
+_CLAUSE_MARKS = "，。、；：！？…,;!?"
 
 # Characters with the Unicode property Sentence_Terminal, as the reference implementation of the FineWeb filter (datatrove 0.10)
 # lists them; hexadecimal code points and ranges.
@@ -57,7 +63,8 @@ def census_kinds() -> NDArray[np.uint8]:
 
     Rare Han is outside the first levels of both GB 2312 (3,755 characters) and Big5 (5,401): UTF-8 read as GBK is full of it.
     Damaged are U+FFFD, controls that are no white space, private use and noncharacters. Supplement is U+0080 to U+00FF
-    without no-break space and controls: Chinese read as Latin-1 consists of it.
+    without no-break space and controls: Chinese read as Latin-1 consists of it. Dividers and
+    clause marks are marks as well.
     """
     kinds = np.zeros(sys.maxunicode + 1, np.uint8)
     common = frozenset(_level("gb2312", range(0xB0, 0xD8)) + _level("big5", range(0xA4, 0xC7)))
@@ -71,11 +78,17 @@ def census_kinds() -> NDArray[np.uint8]:
             continue
         character = chr(point)
         category = unicodedata.category(character)
-        if 0xA0 < point <= 0xFF:
+        if character.isspace():
+            kinds[point] = SPACING
+        elif character in _DIVIDERS:
+            kinds[point] = DIVIDER
+        elif character in _CLAUSE_MARKS:
+            kinds[point] = CLAUSE
+        elif 0xA0 < point <= 0xFF:
             kinds[point] = SUPPLEMENT
         elif category == "Nd":
             kinds[point] = DIGIT
-        elif point == 0xFFFD or category == "Co" or (category == "Cc" and not character.isspace()) or point & 0xFFFE == 0xFFFE:
+        elif point == 0xFFFD or category in ("Co", "Cc") or point & 0xFFFE == 0xFFFE:
             kinds[point] = DAMAGED
         elif category[0] in "PS":
             kinds[point] = MARK

@@ -29,9 +29,9 @@ from liangji.kernels.words import split_words, word_tables
 
 # Blocks of the result: each pass writes to its own.
 BYTES, CHARACTERS, NEWLINES, HASHES, ELLIPSES, GRAM_CHARACTERS = range(6)
-CENSUS = 6  # Han, rare Han, digit, mark, damaged, supplement
-HAN, RARE_HAN, DIGITS, MARKS, DAMAGED, SUPPLEMENT = range(CENSUS, CENSUS + 6)
-WORD_BLOCK = CENSUS + 6  # + the places of `liangji.kernels.words`
+CENSUS = 6  # Han, rare Han, digit, mark, damaged, supplement, separator, clause mark
+HAN, RARE_HAN, DIGITS, MARKS, DAMAGED, SUPPLEMENT, SEPARATORS, CLAUSE_MARKS = range(CENSUS, CENSUS + 8)
+WORD_BLOCK = CENSUS + 8  # + the places of `liangji.kernels.words`
 BROKEN_BLOCK = WORD_BLOCK + word_walk.STOP_WORDS + 1  # + the places of `count_broken_lines`
 PLAIN_BLOCK = BROKEN_BLOCK + lines.POLICY_LINES + 1  # + the places of `count_plain_lines`
 GRAM_BLOCK = PLAIN_BLOCK + lines.REPEATED_PARAGRAPH_CHARACTERS + 1  # + n - 2 for the n-grams

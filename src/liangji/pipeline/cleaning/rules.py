@@ -38,6 +38,16 @@ def _checked(where: str) -> str:
 
 
 Condition = Annotated[str, AfterValidator(_checked)]
+
+
+def _only_false(value: bool) -> bool:
+    if value:
+        raise ValueError("true is no threshold: give a number, or false to leave the rule out")
+    return value
+
+
+Threshold = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # strict: true is no number, and 0 is not false
+Without = Annotated[bool, Field(strict=True), AfterValidator(_only_false)]
 Reason = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="what is wrong with a row that fails: too_few_words")]
 
 
@@ -101,7 +111,7 @@ class Keep:
     reason: Annotated[Reason, Field(description="drop reason of the rows that `where` does not keep")] = "rule_not_met"
     rules: Annotated[tuple[Rule, ...], Field(description="further conditions, each with its own reason")] = ()
     overrides: Annotated[
-        dict[str, float | Literal[False]],
+        dict[str, Threshold | Without],
         Field(description="reason of a preset rule → another threshold, in the unit of its column; false: without that rule"),
     ] = Field(default_factory=dict)
 
@@ -110,13 +120,11 @@ class Keep:
         if self.preset is None and self.where is None and not self.rules:
             raise ValueError("no rule: set `preset`, `where` or `rules`")
         reasons = [rule.reason for rule in preset(self.preset).rules] if self.preset else []
-        for reason, threshold in self.overrides.items():
+        for reason in self.overrides:
             if reason not in reasons:
                 near = get_close_matches(reason, reasons, 1)
                 mend = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(reasons) or 'none without a preset'}"
                 raise ValueError(f"overrides: no rule '{reason}' in the preset; {mend}")
-            if threshold is True:
-                raise ValueError(f"overrides: '{reason}' takes a number, or false to leave the rule out")
         try:
             self._compiled()
         except UsageError as error:

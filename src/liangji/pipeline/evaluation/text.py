@@ -133,7 +133,19 @@ def _columns() -> dict[str, Column]:
         "latin_supplement_share",
         whole("SUPPLEMENT"),
         characters,
-        "characters U+00A1 to U+00FF, of all characters: high in Chinese read as Latin-1",
+        "characters U+00A1 to U+00FF without the middle dot, of all characters: high in Chinese read as Latin-1",
+    )
+    ratio(
+        "separator_share",
+        whole("SEPARATORS"),
+        characters,
+        "white space and the dividers of menus (| ｜ · •), of all characters: high in lists of links",
+    )
+    ratio(
+        "clause_mark_share",
+        whole("CLAUSE_MARKS"),
+        characters,
+        "marks that end or divide a clause (，。、；：！？… and , ; ! ?), of all characters: none in lists of links",
     )
     return columns
 
