@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -78,51 +79,36 @@ def _single_records(raw: Iterable[Raw]) -> Iterator[RawRecord | Fault | Note]:
 
 
 def _with_guesses(items: Iterator[RawRecord | Fault | Note], shaper: _Shaper) -> Iterator[RawRecord | Fault | Note]:
-    """Hold back the first records of a file whose text has no usual name, until it is clear which fields are the text."""
+    """Hold back the first records of each origin whose text has no usual name, until it is clear which fields are the text."""
     if not shaper.guesses_text:
         yield from items
         return
-    settled = ""
-    for item in items:
-        if not isinstance(item, RawRecord) or item.origin == settled:
-            yield item
-            continue
-        settled = item.origin
-        shaper.guessed = ()
-        if has_usual_text(item.fields) or not item.fields:
-            yield item
-            continue
-        sample: list[RawRecord | Fault | Note] = [item, *_same_origin(items, settled)]
-        rows = [held.fields for held in sample if isinstance(held, RawRecord) and held.origin == settled]
-        shaper.guessed = guess_text(rows)
-        if shaper.guessed:
-            what = f"no field has a usual name for text; took {' and '.join(shaper.guessed)}, the longest"
-            yield Note(settled, f"{what}. Set `fields: {{text: {shaper.guessed[0]}}}` to decide yourself", code="text_guessed")
-        pending = iter(sample)
-        yield from _with_guesses_rest(pending, shaper, settled)
-        last = sample[-1]
-        if isinstance(last, RawRecord):
-            settled = last.origin
-
-
-def _same_origin(items: Iterator[RawRecord | Fault | Note], origin: str) -> Iterator[RawRecord | Fault | Note]:
-    for item in islice(items, _SAMPLE_RECORDS):
-        yield item
-        if isinstance(item, RawRecord) and item.origin != origin:
+    origin: str | None = None
+    ahead: deque[RawRecord | Fault | Note] = deque()
+    while True:
+        item = ahead.popleft() if ahead else next(items, None)
+        if item is None:
             return
-
-
-def _with_guesses_rest(
-    sample: Iterator[RawRecord | Fault | Note], shaper: _Shaper, origin: str
-) -> Iterator[RawRecord | Fault | Note]:
-    for item in sample:
         if isinstance(item, RawRecord) and item.origin != origin:
-            yield from _with_guesses(iter([item]), shaper)
-        else:
-            yield item
+            origin = item.origin
+            shaper.guessed = ()
+            if not has_usual_text(item.fields):
+                ahead.extend(islice(items, max(0, _SAMPLE_RECORDS - len(ahead))))
+                rows = [held.fields for held in (item, *ahead) if isinstance(held, RawRecord) and held.origin == origin]
+                shaper.guessed = () if any(map(has_usual_text, rows)) else guess_text(rows)
+                if shaper.guessed:
+                    yield _guess_note(origin, shaper.guessed)
+        yield item
 
 
-class Unfit(Exception):  # noqa: N818  # as in core.errors: named by what is wrong
+def _guess_note(origin: str, guessed: tuple[str, ...]) -> Note:
+    listed = ", ".join(guessed)
+    value = listed if len(guessed) == 1 else f"[{listed}]"
+    what = f"no field has a usual name for text; took the longest: {listed}. To decide yourself: `fields: {{text: {value}}}`"
+    return Note(origin, what, code="text_guessed")
+
+
+class Unfit(Exception):
     """A record that cannot become a row: what is missing, and how to mend it."""
 
     def __init__(self, code: str, what: str, mend: str) -> None:
@@ -138,23 +124,36 @@ _TEXT_NAMES = (
 )  # fmt: skip
 
 
+_NEVER_TEXT = frozenset(
+    ("id", "_id", "uid", "uuid", "name", "url", "link", "path", "file", "file_name", "filename", "date", "time", "timestamp", "datetime",
+     "author", "lang", "language", "source", "license", "编号", "序号", "链接", "日期", "时间", "作者", "来源")
+)  # fmt: skip
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and bool(value) and all(isinstance(part, str) for part in value))
+
+
 def has_usual_text(fields: Mapping[str, Any]) -> bool:
-    """Tell whether a record has a field whose name says that it is the text."""
-    return "text" in fields or any(name in fields for name in _TEXT_NAMES) or any(name.lower() in _TEXT_NAMES for name in fields)
+    """Tell whether a record has text in a field whose name says that it is the text."""
+    return _is_text(fields.get("text")) or any(_is_text(value) for name, value in fields.items() if name.lower() in _TEXT_NAMES)
 
 
 def guess_text(rows: list[dict[str, Any]]) -> tuple[str, ...]:
-    """Name the fields that hold most of the text of some records: the longest, and those at least a quarter as long."""
+    """Name the fields that hold most of the text of some records: the longest, and those at least a quarter as long.
+
+    >>> guess_text([{"id": "a-1", "科室": "内科", "提问": "发烧三天了怎么办，要吃药吗", "答复": "多喝水，注意休息，必要时到医院就诊"}])
+    ('提问', '答复')
+    """
     lengths: dict[str, int] = {}
     for row in rows:
         for name, value in row.items():
-            if isinstance(value, str):
+            if isinstance(value, str) and value:
                 lengths[name] = lengths.get(name, 0) + len(value)
-    if not lengths or not max(lengths.values()):
-        return ()
-    longest = max(lengths.values())
-    long = [name for name, length in lengths.items() if length * 4 >= longest and length >= 10 * len(rows)]
-    return tuple(long) or (max(lengths, key=lambda name: lengths[name]),)
+    likely = {name: length for name, length in lengths.items() if name.lower() not in _NEVER_TEXT} or lengths
+    longest = max(likely.values(), default=0)
+    long = tuple(name for name, length in likely.items() if length * 4 >= longest and length >= 10 * len(rows))
+    return long or tuple(name for name, length in likely.items() if length == longest)[:1]
 
 
 def _as_text(value: Any, name: str) -> str:
@@ -163,8 +162,10 @@ def _as_text(value: Any, name: str) -> str:
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
         return "\n".join(value)
     if value is None:
-        raise Unfit("no_text", f"field '{name}' is null", f"fill it in, or map another field: `fields: {{text: …}}`; not '{name}'")
-    raise Unfit("not_a_string", f"field '{name}' holds {_type_name(value)}, not a string", "write it as a string, or map another field")
+        raise Unfit("no_text", f"field '{name}' is null", "fill it in, or map another field: `fields: {text: …}`")
+    raise Unfit(
+        "not_a_string", f"field '{name}' holds {_type_name(value)}, not a string", "write it as a string, or map another field"
+    )
 
 
 def _type_name(value: Any) -> str:
@@ -226,9 +227,29 @@ _REJECTED = ("rejected", "response_rejected", "rejected_response", "dispreferred
 _STEM = ("question", "problem", "stem", "input", "prompt", "instruction", "query", "问题", "题目", "题干")
 _PASSAGE = ("passage", "article", "context", "材料", "背景")
 _OPTIONS = ("options", "choices", "candidates", "选项")
-_KEY = ("answer", "label", "std_answer", "target", "answerKey", "correct", "gold", "output", "solution", "答案", "标准答案", "正确答案")
+_KEY = (
+    "answer",
+    "label",
+    "std_answer",
+    "target",
+    "answerKey",
+    "correct",
+    "gold",
+    "output",
+    "solution",
+    "答案",
+    "标准答案",
+    "正确答案",
+)
 _LABELS = ("annotation", "annotations", "label", "labels", "entities", "spans", "tags", "标注", "标签", "类别")
-_ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant", "observation": "tool"}
+_ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "observation": "tool",
+}
 
 Payload = tuple[list[Any], set[str]]  # values in the order of the schema, and the raw fields they came from
 
@@ -278,7 +299,8 @@ def _instruction(fields: Mapping[str, Any]) -> Payload:
     source: Mapping[str, Any] = fields
     instances = fields.get("instances")
     if question and isinstance(instances, list) and instances and isinstance(instances[0], dict):
-        source, _ = instances[0], used.add("instances")
+        source = instances[0]
+        used.add("instances")
     answer = _first(source, tuple(name for name in _ANSWER if name != question))
     if question is None or answer is None:
         wanted = "an instruction" if question is None else "an answer"
@@ -287,7 +309,8 @@ def _instruction(fields: Mapping[str, Any]) -> Payload:
     ask = _plain(fields[question], question)
     more = _first(source, _INPUT)
     if more and more != question and isinstance(source[more], str):
-        used.add(more) if source is fields else None
+        if source is fields:
+            used.add(more)
         ask = f"{ask}\n{source[more]}" if source[more] else ask
     used |= {question} | ({answer} if source is fields else set())
     turns += _history(fields, used)
@@ -383,7 +406,12 @@ def _is_headless_choice(fields: Mapping[str, Any]) -> bool:
     """Tell a row of a table without header: question, options, and a letter that names one of them."""
     values = list(fields.values())
     names = [f"column_{number}" for number in range(1, len(values) + 1)]
-    return 4 <= len(values) <= 8 and list(fields) == names and isinstance(values[-1], str) and values[-1] in "ABCDEF"[: len(values) - 2]
+    return (
+        4 <= len(values) <= 8
+        and list(fields) == names
+        and isinstance(values[-1], str)
+        and values[-1] in "ABCDEF"[: len(values) - 2]
+    )
 
 
 # --- pretraining and supervised sets of other modalities
@@ -397,7 +425,11 @@ def _series(fields: Mapping[str, Any]) -> Payload:
     name = next((name for name in fields if name.lower() in _TIMES), None)
     if name is None:
         raise Unfit("no_time", f"has no field for the time; fields: {_listed(fields)}", "map it: `fields: {time: …}`")
-    values = {key: value for key, value in fields.items() if key != name and isinstance(value, int | float) and not isinstance(value, bool)}
+    values = {
+        key: value
+        for key, value in fields.items()
+        if key != name and isinstance(value, int | float) and not isinstance(value, bool)
+    }
     if not values:
         raise Unfit("no_values", f"has no numbers beside the time; fields: {_listed(fields)}", "check delimiter and decimal sign")
     return [_plain(fields[name], name), _json(values)], {name, *values}
@@ -513,16 +545,17 @@ class _Shaper:
         text = fields.get("text")
         if type(text) is str:
             return [text], {"text"}
-        present = [name for name in _TEXT_NAMES if name in fields] or [name for name in fields if name.lower() in _TEXT_NAMES]
+        present = [name for name in _TEXT_NAMES if fields.get(name) is not None]
+        present = present or [name for name, value in fields.items() if value is not None and name.lower() in _TEXT_NAMES]
         for name in present:
-            value = fields[name]
-            if isinstance(value, str) or (isinstance(value, list) and value and all(isinstance(part, str) for part in value)):
-                return [_as_text(value, name)], {name}
-        if present:
-            return [_as_text(fields[present[0]], present[0])], {present[0]}
+            if _is_text(fields[name]):
+                return [_as_text(fields[name], name)], {name}
         guessed = [name for name in self.guessed if isinstance(fields.get(name), str)]
         if guessed:
             return ["\n\n".join(fields[name] for name in guessed if fields[name])], set(guessed)
+        if present or "text" in fields:
+            name = present[0] if present else "text"
+            return [_as_text(fields[name], name)], {name}
         what = f"has no field for the text; fields: {_listed(fields)}"
         raise Unfit("no_text", what, "name the field: `fields: {text: …}`")
 
@@ -548,7 +581,7 @@ class _Shaper:
 
     def _append_rest(self, fields: Mapping[str, Any], used: set[str]) -> None:
         columns, stated = self._columns, self.provenance
-        rest = {name: value for name, value in fields.items() if name not in used} if len(fields) > len(used) else {}
+        rest = {name: value for name, value in fields.items() if name not in used}
         annotation = self._annotation(rest)
         columns[ANNOTATION].append(annotation)
         time = stated.original_time or self._own(fields, "original_time") or _own_time(rest)

@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, Self
 
 from pydantic.dataclasses import dataclass
 
@@ -247,7 +247,7 @@ class UnpackTar:
         with archive:
             last = "its beginning"
             while (info := _next_header(archive, last)) is not None:
-                archive.members = []  # type: ignore[misc]  # the library keeps every header; millions would fill the memory
+                archive.members = []  # type: ignore[attr-defined]  # the library keeps each header: millions would fill the memory
                 name = info.name.encode("utf-8", "surrogateescape")
                 last = shown = name_from_bytes(name)
                 if not is_safe(shown):
@@ -274,7 +274,7 @@ def _header_class(ends: list[str]) -> type[tarfile.TarInfo]:
 
     class Header(tarfile.TarInfo):
         @classmethod
-        def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> tarfile.TarInfo:
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
             try:
                 return super().frombuf(buf, encoding, errors)
             except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]  # typeshed leaves them out
@@ -356,7 +356,7 @@ def _spool_factory(packed_bytes: int, limits: ReadLimits) -> Any:
 
     total = 0
 
-    class Spool(Py7zIO):  # type: ignore[misc]  # no stubs
+    class Spool(Py7zIO):
         def __init__(self) -> None:
             self.file: Any = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  # closed by the caller
 
@@ -380,7 +380,7 @@ def _spool_factory(packed_bytes: int, limits: ReadLimits) -> Any:
         def size(self) -> int:
             return int(self.file.tell())
 
-    class Factory(WriterFactory):  # type: ignore[misc]  # no stubs
+    class Factory(WriterFactory):
         def __init__(self) -> None:
             self.members: dict[str, Spool] = {}
 

@@ -52,7 +52,9 @@ def _iso(seconds: float) -> str:
 
 
 def _nothing_there(path: str, where: str) -> InputError:
-    return InputError(f"no file matches '{path}'", where, "check the path; it is relative to the recipe, and '**' goes into folders")
+    return InputError(
+        f"no file matches '{path}'", where, "check the path; it is relative to the recipe, and '**' goes into folders"
+    )
 
 
 class LocalFiles:
@@ -152,7 +154,9 @@ class ObjectStore:
                 metas = [meta for batch in store.list(prefix or None) for meta in batch]
                 metas += [] if metas or not key or prefix != key else [store.head(key)]
         except Exception as error:  # each store has errors of its own kind
-            raise InputError(f"cannot list '{path}': {error}", "", "check the address and the credentials in the environment") from error
+            raise InputError(
+                f"cannot list '{path}': {error}", "", "check the address and the credentials in the environment"
+            ) from error
         wanted = [meta for meta in metas if _is_wanted(meta["path"], key)]
         if not wanted:
             raise _nothing_there(path, address)
@@ -178,7 +182,9 @@ class ObjectStore:
         try:
             return from_url(address, **self._options)
         except Exception as error:  # each store has errors of its own kind
-            raise UsageError(f"no object store at '{address}': {error}", "", "use s3://, https://, file:/// or memory:///") from error
+            raise UsageError(
+                f"no object store at '{address}': {error}", "", "use s3://, https://, file:/// or memory:///"
+            ) from error
 
 
 def _is_wanted(key: str, pattern: str) -> bool:

@@ -72,7 +72,7 @@ class ReadJsonLines:
 
 def _too_long(origin: str, number: int, record: int, size: int, beginning: bytes, limits: ReadLimits) -> Fault:
     what = f"line {number} is {format_size(size)} long ({size} bytes), over the limit of {limits.record_bytes} bytes"
-    mend = "raise `limits: {record_bytes: …}` of this input, or break the record up"
+    mend = "raise `limits: {reading: {record_bytes: …}}` in the recipe, or break the record up"
     return Fault(origin, what, mend, number, record, beginning, "limit_exceeded")
 
 
@@ -242,4 +242,6 @@ def _items(value: Any, origin: str) -> Iterator[Raw]:
             yield RawRecord({"text": item}, record)
         else:
             content = orjson.dumps(item)[:KEPT_BYTES]
-            yield Fault(origin, f"item {record} is {_name(item)}, not an object", "write each record as one object", -1, record, content)
+            yield Fault(
+                origin, f"item {record} is {_name(item)}, not an object", "write each record as one object", -1, record, content
+            )

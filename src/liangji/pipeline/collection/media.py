@@ -72,7 +72,9 @@ class ReadImage:
                     picture.load()
                 except (OSError, SyntaxError, ValueError, struct.error) as error:
                     is_cut = "truncated" in str(error) or "broken" in str(error)
-                    raise InputError(f"truncated {name}: {error}" if is_cut else f"damaged {name}: {error}", "", _FETCH_AGAIN) from error
+                    raise InputError(
+                        f"truncated {name}: {error}" if is_cut else f"damaged {name}: {error}", "", _FETCH_AGAIN
+                    ) from error
             ending = origin.rpartition(".")[2].lower()
             usual = {"JPEG": ("jpg", "jpeg"), "TIFF": ("tif", "tiff"), "MPO": ("jpg", "jpeg")}.get(name, (name.lower(),))
             if ending not in usual:
@@ -82,7 +84,7 @@ class ReadImage:
 
 def _too_many_pixels(pixels: str, limits: ReadLimits) -> LimitExceeded:
     what = f"image of {pixels} pixels, over the limit of {limits.pixels}; not decoded"
-    return LimitExceeded(what, "", "raise `limits: {pixels: …}` of this input, or scale it down")
+    return LimitExceeded(what, "", "raise `limits: {reading: {pixels: …}}` in the recipe, or scale it down")
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -257,10 +259,14 @@ def coco_records(value: dict[str, Any], origin: str) -> Iterator[Raw]:
     """Give each annotation with its image and the name of its category; one without an image is a fault."""
     images = {image["id"]: image for image in value["images"] if isinstance(image, dict) and isinstance(image.get("id"), int | str)}
     categories = value.get("categories") or []
-    classes = {entry["id"]: entry.get("name") for entry in categories if isinstance(entry, dict) and isinstance(entry.get("id"), int | str)}
+    classes = {
+        entry["id"]: entry.get("name") for entry in categories if isinstance(entry, dict) and isinstance(entry.get("id"), int | str)
+    }
     for record, entry in enumerate(value["annotations"]):
         content = orjson.dumps(entry)
-        image = images.get(entry.get("image_id")) if isinstance(entry, dict) and isinstance(entry.get("image_id"), int | str) else None
+        image = (
+            images.get(entry.get("image_id")) if isinstance(entry, dict) and isinstance(entry.get("image_id"), int | str) else None
+        )
         if image is None:
             name, wanted = (entry.get("id"), entry.get("image_id")) if isinstance(entry, dict) else (record, None)
             what = f"annotation {name} points to no image: image_id {wanted} is not in `images`"

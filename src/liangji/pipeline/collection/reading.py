@@ -6,17 +6,19 @@ Formats and archives are looked up in the registry (entry points `read_…` and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 
-from liangji.core.errors import InputError, LiangjiError, LimitExceeded
+from pydantic import ValidationError
+
+from liangji.core.errors import InputError, LiangjiError, LimitExceeded, UsageError
 from liangji.core.operator import OperatorKind
 from liangji.core.reading import Fault, Member, Note, Raw, RawBatch, RawRecord, ReadLimits
 from liangji.core.registry import Group, load, names, suggestion
 from liangji.core.schema import Modality
-from liangji.pipeline.collection.encodings import detect
+from liangji.pipeline.collection.encodings import decode, detect
 from liangji.pipeline.collection.streams import Budget, Counted, Joined, Metered, spooled
 
 _HEAD_BYTES = 8192
@@ -31,17 +33,25 @@ def read_raw(
     format: str | None = None,  # noqa: A002  # the name of the recipe's field
     encoding: str | None = None,
     modality: Modality = Modality.TEXT,
+    options: Mapping[str, Any] | None = None,
     verbatim: bool = False,
 ) -> Iterator[Raw]:
     """Read one file: its records in order, with faults and notes where they arise.
 
     `origin` is what people see and what ids are made from; members of archives add `!` and their name. `format` overrides what
-    ending and bytes say (`csv` for `read_csv`), `encoding` what the bytes say. A picture, sound or video in a dataset of
-    another modality is a fault. `verbatim` gives pages, Markdown and XML as the text they are, not what they say. Bad content never raises; only UsageError for an unknown `format` does.
+    ending and bytes say (`csv` for `read_csv`), `encoding` what the bytes say; `options` go to the readers that have them. A
+    picture, sound or video in a dataset of another modality is a fault. `verbatim` gives pages, Markdown and XML as the text
+    they are, not what they say.
+
+    Raises: UsageError for an unknown `format` or for options it does not have; bad content never raises.
     """
     limits = limits or ReadLimits()
+    given = dict(options or {})
+    wanted = _named(format) if format else None
+    if wanted is not None:
+        check_options(wanted, given)
     source = Counted(stream)
-    walk = _Walk(Budget(limits, source), limits, _named(format) if format else None, encoding, modality, verbatim)
+    walk = _Walk(Budget(limits, source), limits, wanted, given | ({"encoding": encoding} if encoding else {}), modality, verbatim)
     yield from walk.read(_Place(origin, origin.rpartition("/")[2].rpartition("!")[2]), source.as_binary())
 
 
@@ -59,9 +69,26 @@ class _Kind(NamedTuple):
     def magic(self) -> tuple[bytes, ...]:
         return tuple(getattr(self.operator, "magic", ()))
 
-    def make(self, encoding: str | None) -> Any:
-        takes_encoding = encoding is not None and "encoding" in getattr(self.operator, "__dataclass_fields__", {})
-        return self.operator(encoding=encoding) if takes_encoding else self.operator()
+    def make(self, options: Mapping[str, Any]) -> Any:
+        """Make the operator with those of the options that it has."""
+        known = getattr(self.operator, "__dataclass_fields__", {})
+        return self.operator(**{name: value for name, value in options.items() if name in known})
+
+
+def check_options(kind: _Kind, options: dict[str, Any]) -> None:
+    """See that a reader takes these options.
+
+    Raises: UsageError.
+    """
+    try:
+        kind.operator(**options)
+    except (ValidationError, TypeError) as error:
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            what = f"option '{'.'.join(map(str, first['loc']))}' of {kind.name}: {first['msg']}"
+        else:
+            what = f"options of {kind.name}: {error}"
+        raise UsageError(what, "", f"`liangji operators show {kind.name}` lists its options") from error
 
 
 @cache
@@ -81,7 +108,7 @@ def _named(name: str) -> _Kind:
     found = next((kind for kind in _installed() if kind.name in (f"read_{name}", name)), None)
     if found is None or found.unpacks:
         known = [kind.name.removeprefix("read_") for kind in _installed() if not kind.unpacks]
-        raise InputError(f"no format '{name}'", "", suggestion(name, known))
+        raise UsageError(f"no format '{name}'", "", suggestion(name, known))
     return found
 
 
@@ -102,12 +129,15 @@ def _is_text(head: bytes) -> bool:
     """Tell text by its first bytes: of no binary look in any encoding that is recognised."""
     if b"\0" in head:
         found = detect(head)
-        return found.name.startswith(("utf-16", "utf-32")) and found.confidence > 0.9
+        is_wide = found.name.startswith(("utf-16", "utf-32")) and found.confidence > 0.9
+        return is_wide and decode(head).replaced <= 1 + len(head) // 1000
     controls = sum(byte < 0x20 and byte not in b"\t\n\r\f\x1b" for byte in head)
-    return controls <= len(head) // 50
+    return controls <= len(head) // 50 and decode(head).replaced <= 1 + len(head) // 200
 
 
-_MARKUP = frozenset({"read_html", "read_markdown", "read_xml"})  # text files of which a reader gives less than is there
+_MARKUP = frozenset(
+    {"read_html", "read_markdown", "read_xml", "read_yaml"}
+)  # text files of which a reader gives less than is there
 _IS_PAGE = re.compile(rb"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
 
 
@@ -140,8 +170,6 @@ _OFFICE = {".docx": "Word", ".pptx": "PowerPoint", ".odt": "OpenDocument", ".ods
 
 def _refusal(name: str, head: bytes) -> InputError:
     """Name what an unreadable file looks like."""
-    if head[128:132] == b"DICM":
-        return InputError("not text: looks like a DICOM image", "", "leave it out of a text dataset")
     for magic, what, mend in _BINARY:
         if head.startswith(magic):
             return InputError(f"looks like {what}, which is not read", "", mend)
@@ -167,7 +195,7 @@ class _Walk:
     budget: Budget
     limits: ReadLimits
     format: _Kind | None
-    encoding: str | None
+    options: dict[str, Any]
     modality: Modality
     verbatim: bool = False
 
@@ -207,11 +235,12 @@ class _Walk:
 
     def _choose(self, place: _Place, head: bytes) -> tuple[_Kind | None, str]:
         """Decide on reader or unpacker; None stands for a stream that is named as compressed and is not."""
+        if head[128:132] == b"DICM":
+            raise InputError("not text: a DICOM image, which is not read", "", "leave it out of a text dataset")
         by_bytes, by_ending = _by_bytes(head), _by_ending(place.name)
         wanted = self.format
-        if wanted and not (by_bytes and by_bytes.unpacks and not head.startswith(wanted.magic or (b"\0\0\0\0\0",))):
-            if not (by_ending and by_ending.name == "unpack_tar" and by_bytes is None):
-                return wanted, ""
+        if wanted and (by_bytes is None or not by_bytes.unpacks or head.startswith(wanted.magic)):
+            return wanted, ""
         ending = place.name[place.name.rfind(".") :].lower() if "." in place.name else ""
         if by_ending is None:
             if ending in _OFFICE and by_bytes and by_bytes.name == "unpack_zip":
@@ -241,7 +270,7 @@ class _Walk:
     def _apply(self, kind: _Kind, place: _Place, stream: BinaryIO) -> Iterator[Raw]:
         if self.verbatim and kind.name in _MARKUP:
             kind = _named("text")
-        operator = kind.make(self.encoding)
+        operator = kind.make(self.options)
         if kind.unpacks:
             yield from self._unpack(kind, operator, place, stream)
         elif operator.modality in (Modality.TEXT, self.modality):
@@ -279,7 +308,7 @@ class _Walk:
                 raise LimitExceeded(
                     f"holds more than the limit of {self.limits.members} members",
                     "",
-                    "raise `limits: {members: …}` of this input, or pack them into fewer files",
+                    "raise `limits: {reading: {members: …}}` in the recipe, or pack them into fewer files",
                 )
             metered = Metered(item.stream, self.budget, place.depth, item.packed_bytes)
             yield from self.read(_inside(kind, place, item), metered.as_binary())
@@ -288,7 +317,7 @@ class _Walk:
 
     def _too_deep(self) -> LimitExceeded:
         what = f"archives inside archives, deeper than the limit of {self.limits.depth}"
-        return LimitExceeded(what, "", "unpack the outer ones, or raise `limits: {depth: …}` of this input")
+        return LimitExceeded(what, "", "unpack the outer ones, or raise `limits: {reading: {depth: …}}` in the recipe")
 
 
 def _inside(kind: _Kind, place: _Place, member: Member) -> _Place:

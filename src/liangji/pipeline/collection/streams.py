@@ -21,7 +21,7 @@ CHUNK_BYTES = 256 << 10
 FREE_EXPANSION_BYTES = 16 << 20  # expansion up to here is never suspicious
 KEPT_BYTES = 64 << 10  # of the bytes at fault
 SPOOL_BYTES = 16 << 20  # held in memory before a temporary file is used
-_RAISE_RATIO = "if the file is trusted, raise `limits: {expansion_ratio: …}` of this input"
+_RAISE_RATIO = "if the file is trusted, raise `limits: {reading: {expansion_ratio: …}}` in the recipe"
 
 
 # --- metering
@@ -44,7 +44,7 @@ class Budget:
             raise LimitExceeded(
                 f"unpacks to more than the limit of {format_size(self.limits.unpacked_bytes)}",
                 "",
-                "if the file is trusted, raise `limits: {unpacked_bytes: …}` of this input",
+                "if the file is trusted, raise `limits: {reading: {unpacked_bytes: …}}` in the recipe",
             )
         try:
             check_ratio(total, self.source.seen, self.limits)
@@ -163,7 +163,7 @@ def read_whole(stream: BinaryIO, limits: ReadLimits) -> bytes:
             raise LimitExceeded(
                 f"is over {format_size(limits.member_bytes)}, the limit for a format that must be read whole",
                 "",
-                "give it as jsonl, csv or parquet, cut it, or raise `limits: {member_bytes: …}` of this input",
+                "give it as jsonl, csv or parquet, cut it, or raise `limits: {reading: {member_bytes: …}}` in the recipe",
             )
         parts.append(data)
     return b"".join(parts)
@@ -173,11 +173,13 @@ def read_whole(stream: BinaryIO, limits: ReadLimits) -> bytes:
 
 
 class _Decompressor(Protocol):
-    eof: bool
-    unused_data: bytes
-    needs_input: bool
-
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class _Gzip:

@@ -66,7 +66,9 @@ class ReadCsv:
     seeks: ClassVar[bool] = False
 
     encoding: Annotated[str | None, Field(description="encoding of the file; null: found from its bytes")] = None
-    delimiter: Annotated[str | None, Field(description="character between cells; null: found from the first rows", max_length=1)] = None
+    delimiter: Annotated[
+        str | None, Field(description="character between cells; null: found from the first rows", max_length=1)
+    ] = None
     header: Annotated[bool | Literal["guess"], Field(description="the first row names the columns")] = "guess"
     numbers: Annotated[bool, Field(description="turn columns of plain numbers into numbers; false: keep all cells as text")] = True
 
@@ -158,7 +160,9 @@ class _RowReader:
     def _stopped_row(self) -> _Row:
         first = self._taken[0]
         if first.beginning:
-            what = f"is {format_size(first.size_bytes)} long ({first.size_bytes} bytes), over the limit of {self._limits.record_bytes}"
+            what = (
+                f"is {format_size(first.size_bytes)} long ({first.size_bytes} bytes), over the limit of {self._limits.record_bytes}"
+            )
             return _Row(first.number, [], first.beginning, what, "limit_exceeded")
         return _Row(first.number, [], first.data[:KEPT_BYTES], "opens a quote that is never closed", "unclosed_quote")
 
@@ -217,7 +221,9 @@ class _Table:
             seen[name] += 1
             if seen[name] > 1:
                 new = f"{name}_{seen[name]}"
-                yield Note(self._origin, f"two columns are named '{name}': the second became '{new}'", held[0].line, "duplicate_column")
+                yield Note(
+                    self._origin, f"two columns are named '{name}': the second became '{new}'", held[0].line, "duplicate_column"
+                )
                 name = new
             self._names.append(name)
 
@@ -288,12 +294,16 @@ class _Table:
             yield Note(self._origin, f"{self._zone_notes} times in another time zone than the first row", code="time_zone")
         if self._formulas:
             what = f"{self._formulas} cell(s) begin like a spreadsheet formula (first: {self._first_formula}); "
-            yield Note(self._origin, what + "kept as data, never computed: neutralise them where a spreadsheet opens them", code="formula")
+            yield Note(
+                self._origin, what + "kept as data, never computed: neutralise them where a spreadsheet opens them", code="formula"
+            )
 
 
 def _is_blank(row: _Row) -> bool:
-    return not row.what and all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in row.cells) and (
-        len(row.cells) <= 1 or all(cell is None for cell in row.cells)
+    return (
+        not row.what
+        and all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in row.cells)
+        and (len(row.cells) <= 1 or all(cell is None for cell in row.cells))
     )
 
 
@@ -371,7 +381,9 @@ def _check_workbook(stream: BinaryIO, limits: ReadLimits) -> bool:
                         check_ratio(size, packed, limits)
                         if size > limits.member_bytes:
                             what = f"unpacks to more than {format_size(limits.member_bytes)}"
-                            raise LimitExceeded(what, "", "give it as csv or parquet, or raise `limits: {member_bytes: …}`")
+                            raise LimitExceeded(
+                                what, "", "give it as csv or parquet, or raise `limits: {reading: {member_bytes: …}}` in the recipe"
+                            )
                         has_formulas = has_formulas or (is_sheet and b"<f" in data)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise InputError(f"not a complete workbook: {error}", "", "save or fetch it again") from error
@@ -393,7 +405,9 @@ def _sheet_rows(rows: Iterable[tuple[Any, ...]]) -> Iterator[_Row]:
             continue
         width = width or len(cells)
         cells += [None] * (width - len(cells))
-        yield _Row(number, cells, "\t".join("" if cell is None else str(cell) for cell in cells).encode("utf-8", "replace")[:KEPT_BYTES])
+        yield _Row(
+            number, cells, "\t".join("" if cell is None else str(cell) for cell in cells).encode("utf-8", "replace")[:KEPT_BYTES]
+        )
 
 
 # --- Parquet

@@ -57,7 +57,7 @@ class ReadText:
         for line in lines(utf8.stream, limits):
             if line.beginning:
                 what = f"line {line.number} is {format_size(line.size_bytes)} long, over the limit of {limits.record_bytes} bytes"
-                mend = "raise `limits: {record_bytes: …}` of this input"
+                mend = "raise `limits: {reading: {record_bytes: …}}` in the recipe"
                 yield Fault(origin, what, mend, line.number, record, line.beginning, "limit_exceeded")
             elif not line.data.strip():
                 continue
@@ -228,7 +228,7 @@ class ReadXml:
     encoding: Annotated[str | None, Field(description="encoding of the file; null: found from its bytes")] = None
 
     def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[Raw]:
-        from xml.etree.ElementTree import ParseError  # noqa: PLC0415, S405  # only the error; defusedxml parses
+        from xml.etree.ElementTree import ParseError  # noqa: PLC0415  # only the error; defusedxml parses
 
         from defusedxml import DefusedXmlException, EntitiesForbidden  # noqa: PLC0415  # with the parser
         from defusedxml.ElementTree import fromstring  # noqa: PLC0415  # loads the parser
@@ -330,6 +330,9 @@ class ReadYaml:
         text, notes = decoded(read_whole(stream, limits), self.encoding, origin)
         yield from notes
         value = load_yaml(text)
+        if value is None:
+            yield Note(origin, "nothing but comments: no records", code="empty")
+            return
         for record, item in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(item, dict):
                 yield RawRecord({str(name): entry for name, entry in item.items()}, record)

@@ -5,11 +5,11 @@ The record parser is our own: the fast ones pass over damage without a word, and
 
 from __future__ import annotations
 
-import io
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from io import BufferedReader
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 from pydantic.dataclasses import dataclass
@@ -58,7 +58,7 @@ class ReadWarc:
     seeks: ClassVar[bool] = False
 
     def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[Raw]:
-        source = io.BufferedReader(Joined(b"", stream), _CHUNK_BYTES)
+        source = BufferedReader(Joined(b"", stream), _CHUNK_BYTES)
         head = source.peek(16)[:16]
         if not head.startswith(self.magic):
             raise InputError("not a web archive: it does not begin with WARC/ or filedesc://", "", "fetch the file again")
@@ -78,7 +78,7 @@ class ReadWarc:
             yield Note(origin, f"records that hold no page, passed over: {listed}", code="passed_over")
 
 
-def _warc_entries(source: io.BufferedReader, limits: ReadLimits) -> Iterator[_Entry]:
+def _warc_entries(source: BufferedReader[Joined], limits: ReadLimits) -> Iterator[_Entry]:
     while True:
         line = source.readline(_HEADER_BYTES)
         if not line:
@@ -98,10 +98,10 @@ def _warc_entries(source: io.BufferedReader, limits: ReadLimits) -> Iterator[_En
         yield _body(source, headers.get("warc-type", "unknown"), headers, int(length), limits)
 
 
-def _resync(source: io.BufferedReader) -> int:
+def _resync(source: BufferedReader[Joined]) -> int:
     """Go forward to the start of the next record; give the number of bytes passed over."""
     lost = 0
-    while not source.peek(8)[:5] == b"WARC/":
+    while source.peek(8)[:5] != b"WARC/":
         line = source.readline(_CHUNK_BYTES)
         if not line:
             return lost
@@ -109,7 +109,7 @@ def _resync(source: io.BufferedReader) -> int:
     return lost
 
 
-def _headers(source: io.BufferedReader) -> dict[str, str]:
+def _headers(source: BufferedReader[Joined]) -> dict[str, str]:
     headers: dict[str, str] = {}
     size, name = 0, ""
     while (line := source.readline(_HEADER_BYTES)).strip():
@@ -126,7 +126,7 @@ def _headers(source: io.BufferedReader) -> dict[str, str]:
     return headers
 
 
-def _body(source: io.BufferedReader, kind: str, headers: dict[str, str], length: int, limits: ReadLimits) -> _Entry:
+def _body(source: BufferedReader[Joined], kind: str, headers: dict[str, str], length: int, limits: ReadLimits) -> _Entry:
     """Read the block of a record; pass over one that is too long, or of a kind that is never looked at."""
     if length > limits.record_bytes or kind in _NOT_RECORDS:
         passed = _skip(source, length)
@@ -142,14 +142,14 @@ def _body(source: io.BufferedReader, kind: str, headers: dict[str, str], length:
     return _Entry(kind, headers, body)
 
 
-def _skip(source: io.BufferedReader, length: int) -> int:
+def _skip(source: BufferedReader[Joined], length: int) -> int:
     passed = 0
     while passed < length and (data := source.read(min(_CHUNK_BYTES, length - passed))):
         passed += len(data)
     return passed
 
 
-def _arc_entries(source: io.BufferedReader, limits: ReadLimits) -> Iterator[_Entry]:
+def _arc_entries(source: BufferedReader[Joined], limits: ReadLimits) -> Iterator[_Entry]:
     while line := source.readline(_HEADER_BYTES):
         if not line.strip():
             continue
@@ -247,7 +247,8 @@ def _bounded(inner: Any, body: bytes) -> bytes:
 
 
 def _without_chunks(body: bytes) -> bytes:
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     while at < len(body):
         end = body.find(b"\r\n", at)
         try:
