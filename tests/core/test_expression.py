@@ -150,7 +150,12 @@ def test_a_threshold_can_be_moved() -> None:
     assert (
         Expression.parse('contains(text, "é 5") or words >= 50').with_threshold(20).text == 'contains(text, "é 5") or words >= 20'
     )
-    assert Expression.parse("flag or share <= 0.3").with_threshold(0.5).evaluate(BATCH).to_pylist() == [True, True, False, True]
+    assert Expression.parse("flag or share <= 0.3 or words == 7").with_threshold(0.5).evaluate(BATCH).to_pylist() == [
+        True,
+        True,
+        False,
+        True,
+    ]
     with pytest.raises(UsageError):
         Expression.parse("flag").with_threshold(1)
 

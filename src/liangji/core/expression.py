@@ -117,7 +117,7 @@ class Expression:
         return pc.fill_null(result, False)
 
     def with_threshold(self, number: float) -> Expression:
-        """Set another number for the last one in the expression.
+        """Set another number for the first one in the expression.
 
         >>> Expression.parse("words >= 50").with_threshold(20).text
         'words >= 20'
@@ -126,8 +126,8 @@ class Expression:
         numbers = [node for node in ast.walk(parsed.root) if _is_number(node)]
         if not numbers:
             raise UsageError("no number in the rule: no threshold to move", self.text, "write the rule out")
-        start, end = max(map(parsed.span, numbers))
-        return Expression.parse(f"{parsed.text[:start]}{number!r}{parsed.text[end:]}")
+        start, end = min(map(parsed.span, numbers))
+        return Expression.parse(f"{parsed.text[:start]}{number:.15g}{parsed.text[end:]}")
 
 
 def check_columns(wanted: tuple[str, ...], known: list[str], where: str) -> None:

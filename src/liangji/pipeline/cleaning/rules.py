@@ -112,7 +112,10 @@ class Keep:
     rules: Annotated[tuple[Rule, ...], Field(description="further conditions, each with its own reason")] = ()
     overrides: Annotated[
         dict[str, Threshold | Without],
-        Field(description="reason of a preset rule → another threshold, in the unit of its column; false: without that rule"),
+        Field(
+            description="reason of a preset rule → another threshold, in the unit of its column (the first number of the rule); false: "
+            "without that rule"
+        ),
     ] = Field(default_factory=dict)
 
     @model_validator(mode="after")
