@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from liangji.core.schema import Modality
-from liangji.pipeline.evaluation.documentation import Aspect, Role
+from liangji.pipeline.evaluation.documentation import Aspect, Provision, Role
 from liangji.pipeline.evaluation.requirements import Requirements
 from liangji.pipeline.evaluation.row_scan import Finding, RowScan
 from liangji.stores.facts import VersionFacts
@@ -140,7 +140,7 @@ def _documentation(given: Given, code: str) -> Result:
         denominator=len(own),
         unit="aspects",
         sample_size=len(own),
-        evidence=[Evidence("aspects", {aspect.code: str(aspect.provision) for aspect in own})],
+        evidence=[Evidence("aspects", {place: [one.code for one in own if one.provision == place] for place in Provision})],
         needs=[Need(aspect.provided_by, f"aspect_{aspect.code}") for aspect in own if not aspect.is_provided],
     )
 
@@ -162,7 +162,9 @@ def _records(given: Given, code: str, method: str, failed: Finding, **others: An
 
 
 def _examples(failed: Finding) -> list[Evidence]:
-    return [Evidence("failing_rows", failed.rows), Evidence("example_ids", failed.ids)] if failed.rows else []
+    if not failed.rows:
+        return []
+    return [Evidence("failing_rows", failed.rows), *([Evidence("example_ids", failed.ids)] if failed.ids else [])]
 
 
 def _open(code: str, dimension: Dimension, method: str, *needs: Need, evidence: list[Evidence] | None = None) -> Result:

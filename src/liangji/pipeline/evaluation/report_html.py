@@ -17,7 +17,8 @@ from liangji.pipeline.evaluation.distributions import Distribution, Share
 from liangji.pipeline.evaluation.indicators import Evidence, Result, State
 from liangji.pipeline.evaluation.report import QualityReport, indicator_name
 
-_INPUTS, _REASONS, _SHARES, _DISTRIBUTIONS = 200, 6, 12, 24  # shown; the JSON report has them all
+_WORDS_OF = {"found_by_kind": "kinds", "aspects": "aspects", "held": "fields", "covered": "fields", "wanted": "fields"}  # evidence → group of words; others are among the values
+_INPUTS, _REASONS, _SHARES, _DISTRIBUTIONS = 200, 4, 12, 24  # shown; the JSON report has them all
 
 
 def to_html(report: QualityReport, language: Language = "zh") -> str:
@@ -70,15 +71,46 @@ class _Page:
         return [(self.word("roles", need.who), self.word("needs", need.what)) for need in needs]
 
     def evidence(self, entry: Evidence) -> str:
-        return f"{self.word('evidence', entry.name)}: {self._value(entry.value)}"
+        return f"{self.word('evidence', entry.name)}{self._colon}{self._value(entry.value, _WORDS_OF.get(entry.name, 'values'))}"
 
-    def _value(self, value: Any) -> str:
+    @property
+    def _colon(self) -> str:
+        return "：" if self._language == "zh" else ": "
+
+    def _value(self, value: Any, group: str) -> str:
         if isinstance(value, dict):
-            shown = [f"{self.word('aspects', self.word('values', str(key)))} {self._value(entry)}" for key, entry in value.items()]
-            return self._join(shown)
+            shown = [
+                f"{self._label(key, group)}{self._colon}{self._value(entry, group)}"
+                if isinstance(entry, list)
+                else f"{self._label(key, group)} {self._value(entry, group)}"
+                for key, entry in value.items()
+                if entry != []
+            ]
+            return ("；" if self._language == "zh" else "; ").join(shown) or self.say("values.none")
         if isinstance(value, list):
-            return self._join([self._value(entry) for entry in value])
-        return number_text(value) if isinstance(value, int) else self.word("values", str(value))
+            return self._join([self._value(entry, group) for entry in value])
+        return number_text(value) if isinstance(value, int) else self._label(str(value), group)
+
+    def _label(self, name: str, group: str) -> str:
+        """Say a name of the evidence: of a kind of personal information, of an aspect, or another of ours."""
+        if group == "kinds":
+            return str(topic("personal_information", self._language)["kinds"].get(name, name))
+        if group == "fields":
+            return self._known(group, name)
+        return self.word(group, self.word("values", name))
+
+    def reason(self, name: str) -> str:
+        return self._known("reasons", name)
+
+    def signal(self, name: str) -> str:
+        return self._known("signals", name)
+
+    def _known(self, group: str, name: str) -> str:
+        """Say a name that others may have given: in words where it is one of ours, else as it is."""
+        return str(topic("report", self._language)[group].get(name, name))
+
+    def time(self, iso: str) -> str:
+        return iso.replace("T", " ").replace("+00:00", " UTC")
 
     def _join(self, parts: list[str]) -> str:
         return ("、" if self._language == "zh" else ", ").join(parts) or self.say("values.none")
@@ -119,7 +151,7 @@ class _Page:
             parts.append(self.say("values.expanded", rows=number_text(step["expanded"])))
         dropped = sorted(step["dropped"].items(), key=lambda item: (-item[1], item[0]))
         if dropped:
-            reasons = self._join([f"{reason} {number_text(rows)}" for reason, rows in dropped[:_REASONS]])
+            reasons = self._join([f"{self.reason(reason)} {number_text(rows)}" for reason, rows in dropped[:_REASONS]])
             parts.append(self.say("values.lost", rows=number_text(sum(step["dropped"].values())), reasons=reasons))
         if step["quarantined"]:
             parts.append(self.say("values.set_aside", rows=number_text(step["quarantined"])))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from liangji.core.records import RecordContext, record_faults, to_record
 from liangji.core.schema import ID, TEXT, Modality
 from liangji.pipeline.evaluation.distributions import Distribution, NumberCounter, Share, ShareCounter
+from liangji.pipeline.evaluation.personal_information import FindPersonalInformation
 from liangji.pipeline.evaluation.repetition import Repetition, RepetitionCounter
 from liangji.pipeline.evaluation.requirements import Requirements
 
@@ -35,7 +37,7 @@ DAMAGE: dict[str, str] = {
     "boilerplate": r"(?i)lorem ipsum|javascript is (?:disabled|required)|enable javascript|accept (?:all )?cookies|we use cookies"
     r"|请(?:启用|开启)\s*javascript|本站使用\s*cookie",
 }
-TRUNCATION = r"(?i)(?:\.\.\.|…|read more|continue reading|阅读全文|查看更多|展开全文|点击查看|未完待续)[\s\])】）]*$"
+TRUNCATION = r"(?i)(?:(?:^|[^.…])(?:\.\.\.|…)|read more|continue reading|阅读全文|查看更多|展开全文|点击查看|未完待续)[\s\])】）]*$"
 PLACEHOLDERS = r"(?i)^\s*(?:|n/?a|null|none|nan|undefined|todo|tbd|-+|无|暂无|待补充|待填写|空)\s*$"
 
 
@@ -103,6 +105,7 @@ class _Counters:
         self._invalid, self._empty, self._impure, self._truncated, self._missing = (Finding() for _ in range(5))
         self._untraceable, self._annotation, self._window, self._personal = Finding(), Finding(), Finding(), Finding()
         self._kinds: Counter[str] = Counter()
+        self._finder = FindPersonalInformation()
         numeric = [column.name for column in schema if _is_numeric(column)]
         self._numbers = [
             NumberCounter(name) for name in (["character_count"] if "character_count" not in numeric else []) + numeric
@@ -180,8 +183,16 @@ class _Counters:
         self._impure.add(ids, is_impure)
         self._truncated.add(ids, is_truncated)
         self._missing.add(ids, is_missing)
+        self._add_personal(documents, ids)
         is_impure |= is_truncated | is_missing
         return is_impure
+
+    def _add_personal(self, documents: pa.Array, ids: pa.Array) -> None:
+        found = self._finder(pa.RecordBatch.from_arrays([documents], [TEXT]))
+        counts = pc.fill_null(found.column("personal_information_count"), 0).to_numpy(zero_copy_only=False)
+        self._personal.add(ids, counts > 0)
+        for kinds in found.filter(pa.array(counts > 0)).column("personal_information_kinds").to_pylist():
+            self._kinds.update(orjson.loads(kinds))
 
     def result(self) -> RowScan:
         return RowScan(
@@ -197,7 +208,7 @@ class _Counters:
             truncated=self._truncated,
             missing=self._missing,
             repetition=self._repetition.result(),
-            personal_information=None,
+            personal_information=self._personal if self._is_text else None,
             personal_kinds=dict(sorted(self._kinds.items())),
             untraceable=self._untraceable,
             generated=self._generated,

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from liangji.core.errors import InputError
+from liangji.core.schema import Kind, Modality
+from liangji.locales import topic
+from liangji.pipeline.evaluation.documentation import ASPECTS
+from liangji.pipeline.evaluation.indicators import Result, State
+from liangji.pipeline.evaluation.report import QualityReport, assemble, to_json
+from liangji.pipeline.evaluation.report_html import to_html
+from liangji.pipeline.evaluation.requirements import Requirements, read_requirements
+
+GOLDEN = Path(__file__).parent / "quality_report.json"
+SIGNALS = [pa.field("token_count", pa.int32()), pa.field("language", pa.string())]
+ROWS = [
+    {"text": "轴承温度过高，已停机检修。", "token_count": 9, "language": "zh"},
+    {"text": "更换密封圈后，液压泵压力正常。", "token_count": 10, "language": "zh"},
+    {"text": "Vibration within limits.", "token_count": 5, "language": "en", "source": "互联网", "source_details": "no address"},
+    {"text": "轴承温度过高, 已停机检修.", "token_count": 9, "language": "zh"},
+    {"text": "联系电话 13812345678，<div>广告</div>", "token_count": 12, "language": "zh", "original_time": None},
+    {"text": "待补充", "token_count": 3, "language": "zh", "original_time": "2019-01-01"},
+]
+QUARANTINED = [
+    {
+        "origin": "raw/b.jsonl",
+        "record": 4,
+        "line": 5,
+        "step": "0 read",
+        "error_code": "input_error",
+        "what": "x" * 300,
+        "mend": "mend it",
+        "content": b"kept aside",
+    }
+]
+
+
+@pytest.fixture
+def report(stage: Callable[..., Any]) -> QualityReport:
+    facts, tables = stage(ROWS, signals=SIGNALS, dropped={"too_few_words": 3, "exact_duplicate": 1}, quarantined=QUARANTINED)
+    statements = {"technical_support": "data@example.org", "limitations": "只有一条产线"}
+    wanted = Requirements(
+        minimum_rows=10, earliest_time="2026-01-01", coverage={"language": ["zh", "en", "ja"]}, statements=statements
+    )
+    return assemble(facts, tables, wanted)
+
+
+def indicator(report: QualityReport, code: str) -> Result:
+    return next(one for result in report.indicators for one in [result, *result.details] if one.code == code)
+
+
+def fraction(report: QualityReport, code: str) -> tuple[int | None, int | None]:
+    found = indicator(report, code)
+    return found.numerator, found.denominator
+
+
+def test_the_report_is_the_golden_one_byte_for_byte(report: QualityReport) -> None:
+    """After a wanted change: write `to_json(report)` to the golden file and read the difference."""
+    assert to_json(report).decode() == GOLDEN.read_text("utf-8")
+
+
+def test_all_seventeen_indicators_stand_in_order(report: QualityReport) -> None:
+    codes = [
+        *(f"010{number}" for number in range(1, 5)),
+        *(f"020{number}" for number in range(1, 9)),
+        *(f"030{number}" for number in range(1, 6)),
+    ]
+    assert [result.code for result in report.indicators] == codes
+
+
+def test_what_is_measured_is_measured_on_the_rows(report: QualityReport) -> None:
+    assert fraction(report, "0201") == (5, 6)  # the source 互联网 has no address
+    assert fraction(report, "0202") == (5, 6)  # a telephone number was left
+    assert fraction(report, "0204") == (6, 6)
+    assert fraction(report, "0208") == (3, 6)  # a copy in other punctuation, markup, a placeholder
+    assert fraction(report, "02080103") == (5, 6)
+    assert fraction(report, "02080105") == (5, 6)
+    assert fraction(report, "02080106") == (5, 6)
+    assert fraction(report, "0301") == (2, 3)
+    assert fraction(report, "0302") == (6, 10)
+    assert fraction(report, "0303") == (4, 5)
+
+
+def test_what_needs_people_has_no_value_and_says_who(report: QualityReport) -> None:
+    for code in ("0203", "0206", "0207", "0304", "0305", "02080101", "02080102", "02080107"):
+        found = indicator(report, code)
+        assert (found.state, found.value) == (State.NOT_EVALUATED, None)
+        assert found.needs
+
+
+def test_a_dimension_that_is_not_measured_throughout_has_no_score(report: QualityReport) -> None:
+    assert [(one.score, one.reaches_pass_mark) for one in report.dimensions] == [(70.0, False), (None, None), (None, None)]
+
+
+def test_the_twenty_aspects_come_from_facts_or_statements_or_are_missing(report: QualityReport) -> None:
+    assert [aspect.code for aspect in report.aspects] == list(ASPECTS)
+    provisions = {aspect.code: str(aspect.provision) for aspect in report.aspects}
+    assert (provisions["scale"], provisions["limitations"], provisions["benchmark_results"]) == ("facts", "statement", "missing")
+
+
+def test_no_content_of_a_record_stands_in_the_report(report: QualityReport) -> None:
+    written = to_json(report).decode() + to_html(report)
+    assert "13812345678" not in written
+    assert "kept aside" not in written
+    assert len(report.quarantine.examples[0]["what"]) == 200
+
+
+def test_the_same_version_gives_the_same_bytes(report: QualityReport, stage: Callable[..., Any]) -> None:
+    assert to_json(report) == to_json(report)
+    assert to_html(report) == to_html(report)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_stands_alone_and_every_word_is_known(report: QualityReport, language: Any) -> None:
+    page = to_html(report, language)
+    assert re.findall(r"""(?:src|href)\s*=|url\(|@import|<script|https?://(?!www\.w3\.org)""", page) == []
+    assert "<svg" in page
+    for code in ("0101", "0208", "02080107", "0305"):
+        assert f'<span class="code">{code}</span>' in page
+
+
+def test_names_from_outside_are_no_markup(stage: Callable[..., Any]) -> None:
+    facts, tables = stage(
+        [{"text": "正文", "license": "<script>alert(1)</script>"}], message="<img src=x onerror=alert(1)>", dropped={"<b>": 1}
+    )
+    page = to_html(assemble(facts, tables))
+    assert "<script>" not in page
+    assert "<img" not in page
+    assert "<b>:" not in page
+
+
+@pytest.mark.parametrize("name", ["report", "indicators", "card"])
+def test_both_languages_say_the_same_things(name: str) -> None:
+    def keys(words: Any, path: str = "") -> set[str]:
+        if not isinstance(words, dict):
+            return {path}
+        return {key for word, below in words.items() for key in keys(below, f"{path}.{word}")}
+
+    assert keys(topic(name, "zh")) == keys(topic(name, "en"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "modality", "row"),
+    [
+        (
+            Kind.INSTRUCTION,
+            Modality.TEXT,
+            {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]},
+        ),
+        (Kind.PREFERENCE, Modality.TEXT, {"prompt": "问", "chosen": "好", "rejected": "差"}),
+        (Kind.BENCHMARK, Modality.TEXT, {"question": "问", "options": ["甲", "乙"], "answer": "乙"}),
+        (Kind.SUPERVISED, Modality.TEXT, {"text": "文", "annotation": '{"label": ["a"]}'}),
+        (Kind.SUPERVISED, Modality.IMAGE, {"path": "a.png", "sha256": "ab", "size_bytes": 1, "width": 2, "height": 2}),
+        (Kind.PRETRAINING, Modality.AUDIO, {"path": "a.wav", "sha256": "ab", "duration_seconds": 1.0}),
+        (Kind.PRETRAINING, Modality.SERIES, {"time": "2026-01-01", "values": '{"a": 1}'}),
+        (Kind.PRETRAINING, Modality.TABLE, {"row": '{"a": 1}'}),
+    ],
+)
+def test_every_kind_and_modality_has_a_report(
+    stage: Callable[..., Any], kind: Kind, modality: Modality, row: dict[str, Any]
+) -> None:
+    facts, tables = stage([row, {**row, "generated": 1, "parents": ["0"]}], kind, modality)
+    report = assemble(facts, tables)
+    assert fraction(report, "0201") == (2, 2)
+    assert fraction(report, "0205") == (2, 2)
+    assert indicator(report, "0208").numerator == 1  # the second is a copy of the first
+    assert orjson.loads(to_json(report))["counters"]["generated"] == 1
+    assert to_html(report, "en")
+
+
+def test_an_empty_version_is_reported_and_nothing_is_divided_by_nothing(stage: Callable[..., Any]) -> None:
+    report = assemble(*stage([], dropped={"too_few_words": 2}))
+    assert indicator(report, "0201").state is State.NOT_EVALUATED
+    assert all(result.value is None for result in report.indicators if result.code.startswith("02"))
+    assert to_html(report)
+
+
+def test_wrong_requirements_are_told_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.yaml"
+    path.write_text("minimum_rows: 0\nminimum_token: 5\n", "utf-8")
+    with pytest.raises(InputError, match=r"minimum_rows.*minimum_token"):
+        read_requirements(path)
+    path.write_text("minimum_rows: 50000\nstatements: {limitations: 单一产线}\n", "utf-8")
+    assert read_requirements(path) == Requirements(minimum_rows=50_000, statements={"limitations": "单一产线"})
