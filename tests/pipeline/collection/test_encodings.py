@@ -82,9 +82,10 @@ def test_damaged_texts_are_noted_and_lose_nothing_that_can_be_read(shared_data: 
 
 
 FAMILY_CODECS = {
-    # as the web reads them: Python maps the middle dot and dash of gb2312, and the wave dash of shift_jis, to other characters
+    # as the web reads it: Python maps the middle dot and dash of gb2312 to other characters
     "GB2312": ("gb18030",),
-    "SHIFT_JIS": ("cp932",),
+    "SHIFT_JIS": ("shift_jis", "cp932"),
+    "CP932": ("shift_jis", "cp932"),
     "Big5": ("big5", "big5hkscs", "cp950"),
     "EUC-JP": ("euc_jp", "euc_jis_2004"),
     "EUC-KR": ("euc_kr", "cp949"),
@@ -210,6 +211,10 @@ def test_a_right_declaration_decides_what_the_bytes_leave_open() -> None:
 def test_other_encodings_are_told_apart(text: str, codec: str, name: str) -> None:
     decoded = decode(text.encode(codec))
     assert (decoded.text, decoded.encoding.name) == (text, name)
+
+
+def test_bytes_that_are_no_text_are_not_named_with_confidence() -> None:
+    assert detect(hashlib.shake_256(b"seed").digest(20_000)).confidence <= 0.5
 
 
 def test_a_stream_is_read_in_chunks_of_whole_lines() -> None:

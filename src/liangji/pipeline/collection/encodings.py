@@ -159,7 +159,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "utf-32-be": ("utf-32-be",),
     "gb18030": ("gb18030",),
     "big5": ("big5", "big5hkscs", "cp950"),
-    "shift_jis": ("cp932",),  # as the web reads it (WHATWG): Windows wrote nearly all of it, and one file must not mix two tables
+    "shift_jis": ("shift_jis", "cp932"),
+    "windows-31j": ("cp932",),
     "euc-jp": ("euc_jp", "euc_jis_2004"),
     "euc-kr": ("euc_kr", "cp949"),
     "hz": ("hz",),
@@ -254,6 +255,7 @@ def _escaped(ascii_bytes: bytes) -> Encoding | None:
 
 UNDECODABLE, CONTROL, RARE = -16.0, -14.0, -14.0
 ORDINARY = 9.5  # nats a character beyond ASCII: prose in the right encoding has 6 to 8, in a wrong one 10 to 14
+MEANINGLESS = 12.0  # nats: not even the best encoding gives text
 DECLARED_BONUS = 6.0
 LONE = -5.0  # one character beyond ASCII between ASCII ones: é in a word, £ before a number; seldom a letter of another script
 MIXED_WORD = -4.0  # a Latin letter beside one of a script that has no Latin letters
@@ -403,7 +405,7 @@ def _model(name: str) -> _Model:
         listed = _mixed(_simplified(), _less(_traditional(), 2.5), _less(_japanese(), 5.0))
     elif name == "big5":
         listed = _mixed(_traditional(), _less(_japanese(), 5.0))
-    elif name in {"shift_jis", "euc-jp"}:
+    elif name in {"shift_jis", "windows-31j", "euc-jp"}:
         listed = _japanese()
     elif name == "euc-kr":
         listed = _mixed(_korean(), _less(_traditional(), 5.0))
@@ -450,7 +452,11 @@ def _most_likely(evidence: bytes, declared: str | None) -> Encoding:
         (name, best), (_, second) = sorted(_scores(part, claims).items(), key=lambda item: -item[1])[:2]
         if best - second > DECISIVE or len(part) == len(evidence):
             break
+    if name == "shift_jis" and _read(evidence, "cp932").count("\ufffd") < _read(evidence, "shift_jis").count("\ufffd"):
+        name = "windows-31j"  # for the whole text: the two tables differ in signs such as the wave dash
     confidence = 1 / (1 + math.exp(-min(best - second, 50) / 4))
+    if MEANINGLESS < _mean_surprise(_read(part, FAMILIES[name][0]), name) < math.inf:
+        return Encoding(name, round(confidence / 2, 4), "hardly reads as text in any encoding")
     reason = "most likely characters" + (", as declared" if name in claims else ", against its declaration" if claims else "")
     return Encoding(name, round(confidence, 4), reason)
 
@@ -491,7 +497,7 @@ def _family(label: str | None) -> str | None:
         codec = codecs.lookup(label.strip().strip("\"'")).name
     except (LookupError, ValueError):
         return None
-    widened = {"gbk": "gb18030", "gb2312": "gb18030", "iso8859-1": "windows-1252", "shift_jis": "shift_jis", "ascii": None}
+    widened = {"gbk": "gb18030", "gb2312": "gb18030", "iso8859-1": "windows-1252", "cp932": "shift_jis", "ascii": None}
     if codec in widened:
         return widened[codec]
     ranked = sorted(
@@ -618,6 +624,8 @@ def _best_reading(line: bytes, main: str, hint: str) -> tuple[str, str, int]:
     if text is None:
         text = min((line.decode(codec, "replace") for codec in FAMILIES[main]), key=lambda text: text.count("\ufffd"))
         replaced = text.count("\ufffd") - (line.count(b"\xef\xbf\xbd") if is_unicode else 0)
+        if is_unicode and len(text) - len(text.encode("ascii", "ignore")) > 8 * replaced:
+            return text, "", replaced  # a bad byte in a good line: nothing else needs to be tried
     least = _likelihood(text, main) + UTF8_PRIOR
     best = ""
     for other in sorted(_MULTIBYTE if is_unicode else ("utf-8",), key=lambda other: other != hint):
