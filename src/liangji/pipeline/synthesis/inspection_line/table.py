@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 _COLUMNS = ("batch", "plate", "inspected_on", "inspector", "thickness_mm", "width_mm", "hardness_hrb", "verdict")
-_THICKNESS, _TOLERANCE = 1.20, 0.05
+_THICKNESS, _TOLERANCE = 1200, 50  # micrometres
 _ERRORS_OF_EACH_KIND = 6
 
 
@@ -28,16 +28,16 @@ def write_table(random: Random, raw: Path, rows: int) -> list[dict[str, Any]]:
 
 
 def _row(random: Random, number: int) -> dict[str, str]:
-    thickness = random.gauss(_THICKNESS, 0.02)
+    thickness = round(random.gauss(_THICKNESS, 22))
     return {
         "batch": f"P2506{number // 40 + 1:03}",
         "plate": f"S{number + 1:06}",
         "inspected_on": f"2025-06-{number // 40 % 28 + 1:02}",
         "inspector": f"QC{random.randint(1, 9):02}",
-        "thickness_mm": f"{thickness:.3f}",
+        "thickness_mm": f"{thickness / 1000:.3f}",
         "width_mm": f"{random.gauss(1000, 1.5):.1f}",
         "hardness_hrb": f"{random.gauss(58, 2):.1f}",
-        "verdict": "合格" if abs(round(thickness, 3) - _THICKNESS) <= _TOLERANCE else "不合格",
+        "verdict": "合格" if abs(thickness - _THICKNESS) <= _TOLERANCE else "不合格",
     }
 
 
