@@ -35,19 +35,20 @@ class Bar:
 def funnel(steps: Sequence[FunnelStep], title: str) -> Markup:
     """Draw one bar a step, as wide as the rows that left it, with what it took out in another colour at its end."""
     largest = max((step.rows_out + step.taken_out for step in steps), default=0) or 1
-    height, left, span = 46, 190, 430
+    left, span = 210, 410
+    top = 0
     parts = []
-    for number, step in enumerate(steps):
-        top = number * height
+    for step in steps:
         kept, lost = (span * value / largest for value in (step.rows_out, step.taken_out))
         parts += [
             _text(left - 10, top + 19, step.label, "label end"),
             _rect(left, top + 6, max(kept, 1.0), 18, "kept"),
             _rect(left + kept, top + 6, lost, 18, "lost") if step.taken_out else "",
-            _text(left + 6, top + 19.5, number_text(step.rows_out), "inside" if kept > 70 else "outside"),
+            _text(left + 6 if kept > 70 else left + kept + lost + 6, top + 19.5, number_text(step.rows_out), _place(kept)),
             _text(left, top + 37, step.note, "note") if step.note else "",
         ]
-    return _svg(parts, len(steps) * height + 4, title)
+        top += 46 if step.note else 30
+    return _svg(parts, top + 4, title)
 
 
 def histogram(distribution: Distribution, title: str) -> Markup:
@@ -78,7 +79,7 @@ def histogram(distribution: Distribution, title: str) -> Markup:
 def bars(entries: Sequence[Bar], title: str) -> Markup:
     """Draw horizontal bars with count and share, in the order given."""
     largest = max((entry.count for entry in entries), default=0) or 1
-    height, left, span = 27, 190, 300
+    height, left, span = 27, 210, 280
     parts = []
     for number, entry in enumerate(entries):
         top = number * height
@@ -104,6 +105,11 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
 
 
+def _place(length: float) -> str:
+    """Put a number on its bar, or beside a short one."""
+    return "inside" if length > 70 else "outside"
+
+
 def _svg(parts: Sequence[str], height: float, title: str, width: int = _WIDTH) -> Markup:
     body = "".join(parts)
     opening = f'<svg class="chart" viewBox="0 0 {width} {height:g}" role="img" aria-label="{escape(title)}">'
@@ -116,7 +122,7 @@ def _text(x: float, y: float, content: str, style: str) -> str:
 
 def _cut(content: str, style: str) -> str:
     """Shorten what would run out of the chart; a wide character counts twice."""
-    room = {"label end": 26, "note": 76}.get(style, 80)
+    room = {"label end": 30, "note": 76}.get(style, 80)
     width = 0
     for position, character in enumerate(content):
         width += 2 if ord(character) > 0x2E7F else 1

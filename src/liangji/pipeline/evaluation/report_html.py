@@ -17,8 +17,14 @@ from liangji.pipeline.evaluation.distributions import Distribution, Share
 from liangji.pipeline.evaluation.indicators import Evidence, Result, State
 from liangji.pipeline.evaluation.report import QualityReport, indicator_name
 
-_WORDS_OF = {"found_by_kind": "kinds", "aspects": "aspects", "held": "fields", "covered": "fields", "wanted": "fields"}  # evidence → group of words; others are among the values
-_INPUTS, _REASONS, _SHARES, _DISTRIBUTIONS = 200, 4, 12, 24  # shown; the JSON report has them all
+_WORDS_OF = {
+    "found_by_kind": "kinds",
+    "aspects": "aspects",
+    "held": "fields",
+    "covered": "fields",
+    "wanted": "fields",
+}  # evidence → group of words; others are among the values
+_INPUTS, _REASONS, _SHARES, _DISTRIBUTIONS = 200, 4, 12, 18  # shown; the JSON report has them all
 
 
 def to_html(report: QualityReport, language: Language = "zh") -> str:
@@ -158,9 +164,21 @@ class _Page:
         return self._join(parts) if parts else ""
 
     def distributions(self) -> list[tuple[Distribution, Markup]]:
-        """Draw what was measured, sizes and counts before the rest."""
-        ordered = sorted(self._report.distributions, key=lambda one: (not one.rows, not one.name.endswith("_count"), one.name))
-        return [(one, charts.histogram(one, one.name)) for one in ordered if one.rows][:_DISTRIBUTIONS]
+        """Draw what varies: the signals that have a word of their own first, in the order of the words."""
+        words = list(topic("report", self._language)["signals"])
+        ranks = {name: rank for rank, name in enumerate(words)}
+        varying = [one for one in self._report.distributions if one.rows and one.minimum != one.maximum]
+        ordered = sorted(varying, key=lambda one: (ranks.get(one.name, len(words)), one.name))
+        return [(one, charts.histogram(one, self.signal(one.name))) for one in ordered[:_DISTRIBUTIONS]]
+
+    @property
+    def more_distributions(self) -> int:
+        return max(sum(bool(one.rows) and one.minimum != one.maximum for one in self._report.distributions) - _DISTRIBUTIONS, 0)
+
+    def constants(self) -> str:
+        """List the signals that have the same value everywhere: a chart of them shows nothing."""
+        same = [one for one in self._report.distributions if one.rows and one.minimum == one.maximum]
+        return self._join([f"{self.signal(one.name)} = {self.number(one.minimum)}" for one in same]) if same else ""
 
     def shares(self) -> list[tuple[str, Markup]]:
         return [(name, charts.bars(self._bars(shares), name)) for name, shares in self._report.shares.items() if shares]
@@ -178,7 +196,7 @@ class _Page:
     def number(self, value: float | None) -> str:
         if value is None:
             return "—"
-        return number_text(int(value)) if value == int(value) else f"{value:,.4g}"
+        return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
 
     def inputs(self) -> list[dict[str, Any]]:
         return self._report.inputs[:_INPUTS]

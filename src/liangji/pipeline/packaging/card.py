@@ -67,7 +67,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["line"] = _line
-    environment.filters["cell"] = lambda value: _line(value).replace("|", "\\|").replace("`", "'")
+    environment.filters["cell"] = lambda value: _line(value).replace("|", "\\|")
+    environment.filters["code"] = lambda value: "`" + " ".join(str(value).split()).replace("|", "\\|").replace("`", "'") + "`"
     return environment
 
 
