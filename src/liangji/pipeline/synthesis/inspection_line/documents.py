@@ -138,12 +138,15 @@ def _near_duplicate(original: Document, random: Random) -> Document:
     )
 
 
+_QUANTITY = re.compile(r"(?<=[\u4e00-\u9fff])[1-9]\d*(?=[\u4e00-\u9fff])")  # no part of a code, a time or a decimal
+
+
 def _edited(text: str, random: Random) -> str:
     edit = random.randrange(3)
     if edit == 0:
         word, other = random.choice(vocabulary()["synonyms"])
         return text.replace(word, other, 1)
-    numbers = list(re.finditer(r"\d+", text))
+    numbers = list(_QUANTITY.finditer(text))
     if edit == 1 and numbers:
         found = random.choice(numbers)
         return text[: found.start()] + str(int(found[0]) + random.randint(1, 3)) + text[found.end() :]
