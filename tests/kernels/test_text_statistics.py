@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from liangji.kernels import lines, repetition, words
@@ -173,10 +173,32 @@ PIECES = [
     ),
     *("[citation needed]", "One two three.", "J. Smith said so. ", "a b c d e f g h i j k ", "甲乙丙丁戊己庚辛壬癸", "- x\n"),
 ]
-TEXTS = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+FEW_PIECES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=4)  # few, so that lines and n-grams repeat
+TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.lists(st.sampled_from(PIECES), max_size=60).map("".join),
+    FEW_PIECES.flatmap(lambda few: st.lists(st.sampled_from(few), max_size=60).map("".join)),
+)
+EDGES = [
+    "\na\n",
+    "\n",
+    " \n ",
+    "x" * 30 + "\n" + "x" * 31,
+    "中" * 30 + "\n" + "中" * 31,
+    "a b..\na b...\na b. .\n..\n",
+    "one two three..\none two three...\none two three…\n",
+    "a b c d e a b c d e a b c d e a b c d e f",
+    "a a a a a a a a a a a a a a a a a a a a a a a a a",
+    "甲乙丙丁戊甲乙丙丁戊甲乙丙丁戊" * 2,
+    "  \n\na\n\n\nb\n\na\n\n  ",
+    "a\r\nb\rc\x85d\u2028e\x1cf\n",
+    "one two three[1].\none two three. [1]\none two three.[x]\n one [edit]two three![citation needed]",
+]
 
 
 @settings(max_examples=150, deadline=None)
+@example(texts=EDGES, wide=False, script=False, cut=0)
+@example(texts=EDGES, wide=True, script=True, cut=1)
 @given(texts=st.lists(st.none() | TEXTS, max_size=5), wide=st.booleans(), script=st.booleans(), cut=st.integers(0, 3))
 def test_counts_are_those_of_the_plain_rules(texts: list[str | None], wide: bool, script: bool, cut: int) -> None:
     array = pa.array(texts, pa.large_string() if wide else pa.string()).slice(cut)

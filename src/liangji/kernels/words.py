@@ -90,7 +90,7 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
         hashed = np.uint64(0)
         flags = np.uint8(0)
         if kind == MARK_BYTE:
-            hashed = (np.uint64(data[at]) + np.uint64(1)) * WORD_FACTOR
+            hashed = np.uint64(data[at]) + np.uint64(1)
             flags = byte_flags[data[at]]
             length = 1
             at += 1
@@ -101,7 +101,7 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
                 at += width
                 continue
             if script and class_ & (IDEOGRAPHIC | PUNCTUATION):
-                hashed = (np.uint64(point) + np.uint64(1)) * WORD_FACTOR
+                hashed = np.uint64(point) + np.uint64(1)
                 flags = _flags(class_)
                 length = 1
                 at += width
@@ -110,7 +110,7 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
                 byte = data[at]
                 kind = byte_kinds[byte]
                 if kind == PLAIN_BYTE:
-                    hashed = (hashed + np.uint64(byte) + np.uint64(1)) * WORD_FACTOR
+                    hashed = hashed * WORD_FACTOR + (np.uint64(byte) + np.uint64(1))
                     flags |= byte_flags[byte]
                     at += 1
                 elif kind == WIDE_BYTE:
@@ -118,7 +118,7 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
                     class_ = classes[point]
                     if class_ & SPACE or (script and class_ & (IDEOGRAPHIC | PUNCTUATION)):
                         break
-                    hashed = (hashed + np.uint64(point) + np.uint64(1)) * WORD_FACTOR
+                    hashed = hashed * WORD_FACTOR + (np.uint64(point) + np.uint64(1))
                     flags |= _flags(class_)
                     at += width
                 else:
