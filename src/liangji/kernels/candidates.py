@@ -25,12 +25,12 @@ _NUMERALS = "〇○零一二三四五六七八九幺两壹贰叁肆伍陆柒捌�
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _SEPARATORS = " -.()·_/‐‑‒–—―−－﹣─•・‧∙⋅●（）．　°′″'\"\u00a0\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202f\u2060\u2061\u2062\u2063\u2064\ufeff\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a＿／＋+"
 _SYMBOLS = "_+-/=.~$!#%^&*@?"
-_LABEL_PAIRS = "密码 口令 密钥 私钥 令牌 秘钥 授权 微信 企鹅 扣扣 出生 生日 生于 字第 军字 兵字 士字 文字"
+_LABEL_PAIRS = "密码 口令 密钥 私钥 令牌 秘钥 权码 微信 信号 企鹅 扣扣 出生 生日 生于 字第 军字 兵字 士字 文字"
 _NAME_PAIRS = (
     "姓名 联系 收件 收货 寄件 发件 报修 申请 负责 经办 操作 司机 驾驶 客户 用户 患者 病人 员工 乘客 旅客 户主 持卡 开户 收款 付款 法定 法人 当事 原告 被告 证人 嫌疑 值班 检修 检验 "
     "巡检 维修 工程 记录 审核 审批 签收 监护 投保 被保 学生 教师 医生 经理 主任 汇至 转给 汇给 户名 作者 车主 来访 访客 先生 女士 小姐 同志 老师 师傅 教授 号楼 单元"
 )
-_LABEL_WORDS = "password passwd pwd pass passphrase passcode secret token key apikey bearer basic credential credentials wechat weixin qq vx wx dob birth birthday born sk user authorization"
+_LABEL_WORDS = "password passwd pwd pass passphrase passcode secret token key apikey bearer basic credential credentials wechat weixin wxid qq vx wx dob birth birthday born sk user authorization curl"
 _NAME_WORDS = "mr mrs ms dr prof miss name user username owner contact realname customer patient applicant"
 
 
@@ -44,8 +44,7 @@ class Windows(NamedTuple):
 
 def candidate_windows(texts: TextBuffers, with_names: bool) -> Windows:
     """Find the windows of all documents, in order; `with_names` opens windows for names of persons and addresses too."""
-    classes, pairs, pair_flags, words, word_flags = _tables(with_names)
-    return Windows(*_windows(texts.data, texts.offsets, classes, pairs, pair_flags, words, word_flags))
+    return Windows(*_windows(texts.data, texts.offsets, *_tables(with_names)))
 
 
 @cache
@@ -71,6 +70,9 @@ def _tables(with_names: bool) -> tuple[NDArray[Any], ...]:
             words[_packed(word)] = words.get(_packed(word), 0) | NAME
     for pair in pairs:
         classes[pair >> 16] |= _PAIR
+    endings = np.zeros(0x8000, np.bool_)
+    for packed in words:
+        endings[int(_ending(np.uint64(packed)))] = True
     keys = sorted(pairs)
     word_keys = sorted(words)
     return (
@@ -79,6 +81,7 @@ def _tables(with_names: bool) -> tuple[NDArray[Any], ...]:
         np.array([pairs[key] for key in keys], np.int64),
         np.array(word_keys, np.uint64),
         np.array([words[key] for key in word_keys], np.int64),
+        endings,
     )
 
 
@@ -88,7 +91,7 @@ def _packed(word: str) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any, words: Any, word_flags: Any) -> Any:
+def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any, words: Any, word_flags: Any, endings: Any) -> Any:
     capacity = 1024
     found = np.empty((5, capacity), np.int64)
     count = 0
@@ -98,6 +101,7 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
         counted_to, characters = first, np.int64(0)
         digits, run_start, gap = 0, first, 0
         token_start, token_letters, token_digits, token_marks, token_changes, token_kind = np.int64(-1), 0, 0, 0, 0, 0
+        token_beyond_hexadecimal = 0
         dots, last_dot, colons, last_colon = 0, first - 100, 0, first - 100
         word, word_letters = np.uint64(0), 0
         previous_flags, previous_code = np.int64(0), np.int64(0)
@@ -108,6 +112,26 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
             code, kind = np.int64(0), np.int64(0)
             if at < last:
                 byte = data[at]
+                if 97 <= byte <= 122:  # most of the bytes of many texts: a run of small letters opens nothing by itself
+                    if word_letters == 0:
+                        word = np.uint64(0)
+                    if token_start < 0:
+                        token_start, token_letters, token_digits, token_marks, token_changes, token_kind = at, 0, 0, 0, 0, 0
+                        token_beyond_hexadecimal = 0
+                    begin = at
+                    while at < last and 97 <= data[at] <= 122:
+                        if data[at] > 102:
+                            token_beyond_hexadecimal = 1
+                        word = (word << np.uint64(8)) | np.uint64(data[at])
+                        at += 1
+                    word_letters += at - begin
+                    token_letters += at - begin
+                    if token_kind and token_kind != 2:
+                        token_changes += 1
+                    token_kind = 2
+                    digits, gap = 0, 0
+                    previous_flags, previous_code = np.int64(_LETTER), np.int64(data[at - 1])
+                    continue
                 if byte < 0x80:
                     code = np.int64(byte)
                     kind = np.int64(classes[byte])
@@ -121,6 +145,10 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                         ((np.int64(byte) & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
                     )
                     kind = np.int64(classes[code])
+                    if kind == 0 and token_start < 0 and word_letters == 0 and digits == 0:
+                        at += 3
+                        previous_flags, previous_code = kind, code
+                        continue
                 else:
                     width = 4
                     if byte == 0xF0 and data[at + 1] == 0x9D and data[at + 2] == 0x9F:
@@ -144,13 +172,15 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
             if ascii_token:
                 if token_start < 0:
                     token_start, token_letters, token_digits, token_marks, token_changes, token_kind = at, 0, 0, 0, 0, 0
+                    token_beyond_hexadecimal = 0
                 now = 0
                 if kind & _DIGIT:
                     token_digits += 1
                     now = 1
                 elif kind & _LETTER:
                     token_letters += 1
-                    now = 2 if code >= 97 else 3
+                    token_beyond_hexadecimal = 1
+                    now = 3
                 elif code != 95 and code != 45 and code != 46 and code != 47 and code != 61:
                     token_marks += 1
                 if now and token_kind and now != token_kind:
@@ -162,7 +192,7 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                 random = length >= 15 and token_letters >= 1 and token_digits >= 2 and token_changes >= 3
                 long_secret = length >= 16 and token_changes >= 6
                 marked = length >= 8 and token_marks >= 1 and token_digits >= 1 and token_letters >= 3
-                if random or long_secret or marked:
+                if (random or long_secret or marked) and (token_beyond_hexadecimal or token_marks or length == 17):
                     in_url = data[token_start] == 47 and token_start + 1 < at and data[token_start + 1] == 47
                     if not in_url or token_changes >= 6:
                         event |= TOKEN
@@ -175,14 +205,16 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                 word = (word << np.uint64(8)) | np.uint64(code | 0x20)
                 word_letters += 1
             elif word_letters:
-                if 2 <= word_letters <= 24:
+                if 2 <= word_letters <= 24 and endings[_ending(word)]:
                     mark = _word_flag(word, word_letters, words, word_flags)
                     if mark and _is_followed(data, at, last):
                         event |= mark
                         event_low = min(event_low, at - word_letters)
                 word_letters = 0
             # single characters
-            if kind & _AT:
+            if kind & _AT and (
+                previous_flags & (_DIGIT | _LETTER) or previous_code >= 0x80 or previous_code == 95 or previous_code == 45
+            ):
                 event |= AT
             if code == 46 or code == 58:
                 digit_before = previous_flags & _DIGIT
@@ -191,11 +223,19 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                     last_dot = at
                     if dots >= 3:
                         event |= COLONS
-                elif code == 58:
+                elif code == 58 and (_is_hexadecimal(previous_code) or last_colon == at - 1):
                     colons = colons + 1 if at - last_colon <= 5 else 1
                     last_colon = at
                     if colons >= 3:
                         event |= COLONS
+            elif (
+                code == 65
+                and at + 16 < last
+                and data[at + 2] == 73
+                and data[at + 3] == 65
+                and (data[at + 1] == 75 or data[at + 1] == 83)
+            ):
+                event |= TOKEN  # AKIA and ASIA: capitals, and maybe not one digit
             elif (code == 40 or code == 91) and at + 3 < last and (data[at + 1] | 0x20) == 97 and (data[at + 2] | 0x20) == 116:
                 if data[at + 3] == 41 or data[at + 3] == 93:
                     event |= AT
@@ -215,7 +255,7 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                     event |= mark
                 if kind & _HOUSE and previous_flags & _DIGIT:
                     event |= NAME
-                if kind & _PROVINCE and at + 4 < last and _is_letter_next(data, at + 3, last):
+                if kind & _PROVINCE and at + 4 < last and _is_plate_next(data, at + 3, last):
                     event |= PLATE
             if kind & (_DIGIT | _LETTER) or (kind & _SEPARATOR) == 0:
                 previous_flags = kind
@@ -308,7 +348,7 @@ def _is_token_byte(byte: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def _word_flag(word: Any, letters: Any, words: Any, word_flags: Any) -> Any:
-    """Tell whether the word ends with a label: `password` in `PGPASSWORD`."""
+    """Tell whether the word ends with a label: `password` in `PGPASSWORD`; labels of two letters must be the whole word."""
     flags = 0
     for index in range(len(words)):
         label = words[index]
@@ -320,6 +360,14 @@ def _word_flag(word: Any, letters: Any, words: Any, word_flags: Any) -> Any:
         if letters >= size and (word & mask) == label and (size > 2 or letters == size):
             flags |= word_flags[index]
     return flags
+
+
+@njit(inline="always")
+def _ending(word: Any) -> Any:
+    """Give a number under 32768 to the last three letters of a word: most words are ruled out by it."""
+    return (
+        (word & np.uint64(0x1F)) | ((word >> np.uint64(3)) & np.uint64(0x3E0)) | ((word >> np.uint64(6)) & np.uint64(0x7C00))
+    ) & np.uint64(0x7FFF)
 
 
 @njit(nogil=True, cache=True)
@@ -343,10 +391,25 @@ def _pair_flag(code: Any, data: Any, at: Any, pairs: Any, pair_flags: Any) -> An
 
 
 @njit(inline="always")
-def _is_letter_next(data: Any, at: Any, last: Any) -> Any:
+def _is_plate_next(data: Any, at: Any, last: Any) -> Any:
+    """Tell whether a letter follows, and enough letters and digits after it."""
     if data[at] == 32:
         at += 1
-    byte = data[at] if at < last else 0
-    if 65 <= byte <= 90 or 97 <= byte <= 122:
+    if at >= last:
+        return False
+    byte = data[at]
+    if byte == 0xEF:
         return True
-    return byte == 0xEF and at + 1 < last and (data[at + 1] == 0xBC or data[at + 1] == 0xBD)
+    if not (65 <= byte <= 90 or 97 <= byte <= 122):
+        return False
+    count = 0
+    for place in range(at, min(at + 16, last)):
+        byte = data[place]
+        if 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte == 0xEF or byte == 0xE6 or byte == 0xE8:
+            count += 1
+    return count >= 5
+
+
+@njit(inline="always")
+def _is_hexadecimal(code: Any) -> Any:
+    return 48 <= code <= 57 or 65 <= code <= 70 or 97 <= code <= 102

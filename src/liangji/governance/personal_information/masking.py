@@ -3,7 +3,7 @@
 A pseudonym keeps the shape of its kind but lies in a range that is never given out, so that it is never taken for a real one and
 `detection` does not report it: mobile numbers begin with 12, provinces of identity numbers with 99, cards with 99, plates carry
 the letter I, passports EO, IP addresses stand in 0.0.0.0/8 or 100::/64, mail ends in `.invalid` (RFC 2606). The other kinds
-become `[kind:…]` with 12 hexadecimal digits.
+become `[kind#…]` with 12 hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def pseudonym(value: str, kind: str, key: bytes) -> str:
     """
     number = int.from_bytes(hmac.digest(key, f"{kind}\0{canonical(value, kind)}".encode("utf-8", "surrogatepass"), "sha256"))
     make = _PSEUDONYMS.get(kind)
-    return make(number) if make else f"[{kind}:{number % 16**12:012x}]"
+    return make(number) if make else f"[{kind}#{number % 16**12:012x}]"
 
 
 def canonical(value: str, kind: str) -> str:

@@ -297,11 +297,11 @@ def _judge_ipv4(text: str, match: re.Match[str]) -> Confidence | None:
         return "low"
     if _VERSION_LABEL.search(before):
         return "low" if not re.search(r"ip\W*$", before, re.IGNORECASE) else "high"
-    if octets[0] == 0 or octets == [127, 0, 0, 1] or octets[:2] == [255, 255]:
+    if octets[0] == 0 or octets[:2] == [255, 255] or octets == [127, 0, 0, 1]:
         return "low"
     if labelled:
         return "high"
-    return "low" if max(octets) < 32 or _is_labelled_otherwise(text, match.start()) else "high"
+    return "low" if octets[0] == 127 or max(octets) < 32 or _is_labelled_otherwise(text, match.start()) else "high"
 
 
 def _judge_ipv6(_: str, match: re.Match[str]) -> Confidence | None:
@@ -347,7 +347,7 @@ def _judge_vehicle(text: str, match: re.Match[str]) -> Confidence | None:
     return "low" if labelled else None
 
 
-_COORDINATE = r"(?:-?\d{1,3}\.\d{3,}|\d{1,3}°\d{1,2}[′'](?:\d{1,2}(?:\.\d+)?[″\"])?)"
+_COORDINATE = r"(?:-?\d{1,3}\.\d{3,}|\d{1,3}°\d{1,2}(?:\.\d+)?[′'](?:\d{1,2}(?:\.\d+)?[″\"])?)"
 
 
 def _judge_coordinates(text: str, match: re.Match[str]) -> Confidence | None:
@@ -400,9 +400,13 @@ def _judge_international(text: str, match: re.Match[str]) -> Confidence | None:
 
 def _judge_labelled_phone(text: str, match: re.Match[str]) -> Confidence | None:
     digits = _only_digits(match["value"])
-    if not 7 <= len(digits) <= 15 or re.match(r"12\d{9}$|(?:19|20)\d\d-\d\d-\d\d", match["value"]):
+    if (
+        not 7 <= len(digits) <= 15
+        or len(set(digits[-7:])) == 1
+        or re.match(r"12\d{9}$|(?:19|20)\d\d-(?:\d\d-\d\d|(?:19|20)\d\d$)", match["value"])
+    ):
         return None
-    if _is_labelled_otherwise(text, match.start("value")):
+    if _is_labelled_otherwise(text, match.start("value")) or re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", match["value"]):
         return None
     return "high"
 
@@ -428,7 +432,7 @@ _NO_ACCOUNTS = frozenset({"wechat", "weixin", "string", "number", "account", "mo
 
 
 _LABELLED_PHONE = (
-    r"(?:电话|手机号?码?|联系方式|座机|传真|号码|whatsapp|\bphone|\bmobile|\bcell|\btel|\bcall|\bfax|\bcontact|\bdial|\btext)"
+    r"(?:电话|手机号?码?|联系方式|座机|传真|号码|whatsapp|\bphone|\bmobile|\bcell|\btel|\bcall|\bfax|\bcontact|\bdial|\btext (?:me|us))"
     r"[A-Za-z\u4e00-\u9fff ]{0,12}[\s:：=\"'.\-]{1,6}(?:(?:on|at|me|is|us)\s){0,2}(?P<value>\+?\(?\d[\d ()\-./]{5,20}\d)(?![\d.A-Za-z@_])"
 )
 _OFFICE_PHONE = r"(?<![\d.A-Za-z])(?P<value>\+?\(?\d[\d ()\-.]{5,20}\d)(?=[ \-(,/\\]{1,3}(?:office|fax|mobile|home|cell|work)\b)"
@@ -449,11 +453,11 @@ RULES: tuple[Rule, ...] = (
     Rule("bank_card", DIGITS, re.compile(r"(?<!\d)\d{4}([ \-.·])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?(?!\d)"), _judge_card, 5),
     Rule("landline", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?<!\d[-.])(?P<country>\+?(?:00)?86[ \-]?(?=\(?[1-9]|0|\(0))?\(?(?P<area>(?(country)0?|0)(?:10|2\d|[3-9]\d\d))\)?(?P<separator>[ \-·.]{0,2})(?P<number>\d{7,8}|\d{3,4}[ \-]\d{4})(?:[ ]?(?:转|ext\.?|-)[ ]?\d{1,5})?(?!\d)"), _judge_landline, 5),
     Rule("passport", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?:[EeGg]\d{8}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7}|[SsPp][Ee]?\d{7,8}|[Dd][Ee]\d{7}|[Kk][Jj]?\d{7,8})(?![0-9A-Za-z])"), _judge_passport, 5),
-    Rule("passport", DIGITS, re.compile(r"(?<=[护照号码: ])(?P<value>[A-Z]{0,2}\d{7,9})(?![0-9A-Za-z])"), lambda text, match: "high" if _follows(text, match.start("value"), re.compile(r"(?:护照|passport)(?:号码?|编号|no\.?|number)?[\s:：#]*$", re.IGNORECASE)) else None, 5),
+    Rule("passport", DIGITS, re.compile(r"(?<=[护照号码: ])(?P<value>(?!E[IO])[A-Z]{0,2}\d{7,9})(?![0-9A-Za-z])"), lambda text, match: "high" if _follows(text, match.start("value"), re.compile(r"(?:护照|passport)(?:号码?|编号|no\.?|number)?[\s:：#]*$", re.IGNORECASE)) else None, 5),
     Rule("mainland_travel_permit", DIGITS, re.compile(r"(?<![0-9A-Za-z])[HMhm]\d{8}(?:\d{2})?(?![0-9A-Za-z])"), _needs("通行证|回乡证|港澳|来往内地|travel permit", otherwise="low"), 5),
     Rule("mainland_travel_permit", DIGITS, re.compile(r"(?<![0-9A-Za-z])\d{8}(?:\d{2})?(?![0-9A-Za-z])"), _needs("台胞证|台湾居民来往", 24), 5),
     Rule("foreigner_permanent_residence", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?:[A-Z]{3}\d{12}|9(?!90000)\d{17})(?![0-9A-Za-z])"), _needs("永久居留|永居|permanent resid"), 6),
-    Rule("military_identity", DIGITS | LABEL, re.compile(r"[军兵士文职南北沈兰成济广海空参政后装武]字第?[ ]?\d{6,8}号?"), _always, 6),
+    Rule("military_identity", LABEL, re.compile(r"[军兵士文职南北沈兰成济广海空参政后装武]字第?[ ]?\d{6,8}号?"), _always, 6),
     Rule("hong_kong_identity_number", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-Z]{1,2}\d{6}\([0-9A]\)"), lambda _, match: "high" if check_digits.is_hong_kong_identity_number(_compact(match[0])) else "low", 6),
     Rule("social_security_number", DIGITS, re.compile(r"(?:社保|医保|社会保障|医疗保险)(?:卡|账|帐)?(?:号码?|编号)?[\s:：为是\"'=]{1,4}(?P<value>[A-Z0-9]{8,20})(?![0-9A-Za-z])"), _always, 4),
     Rule("us_social_security_number", DIGITS, re.compile(r"(?<![\d-])(?!000|666|9)\d{3}([- ]?)(?!00)\d{2}\1(?!0000)\d{4}(?![\d-])"), _judge_ssn, 5),
@@ -468,9 +472,9 @@ RULES: tuple[Rule, ...] = (
     Rule("vehicle_plate", PLATE, re.compile(r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][ ]?[A-HJ-NP-Za-hj-np-z][ ·.\-]{0,3}(?P<serial>(?:[A-HJ-NP-Za-hj-np-z0-9][ ]?){4}[A-HJ-NP-Za-hj-np-z0-9]{2}|(?:[A-HJ-NP-Za-hj-np-z0-9][ ]?){4}[A-HJ-NP-Za-hj-np-z0-9挂学警港澳])(?![0-9A-Za-z])"), _judge_plate, 6),
     Rule("imei", DIGITS, re.compile(r"(?<!\d)\d{2}[ -]?\d{6}[ -]?\d{6}[ -]?\d(?!\d)"), _judge_imei, 7),
     Rule("vehicle_identification_number", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?![0-9A-Za-z])"), _judge_vehicle, 5),
-    Rule("coordinates", DIGITS, re.compile(rf"(?<![\d.]){_COORDINATE}(?:(?:[NSEW]?[,，\s/]{{1,3}}[NSEW]?){_COORDINATE})?(?![\d.]\d)"), _judge_coordinates, 3),
-    Rule("date_of_birth", DIGITS | LABEL, re.compile(r"(?:出生(?:日期|年月日?|于)?|生日|生于|date of birth|birth ?da(?:te|y)|\bdob|\bborn(?: on)?)[\s:：=\"'为是]{0,5}(?P<value>(?:19|20)\d\d(?:年|[-/.])?\d{1,2}(?:月|[-/.])?\d{1,2}日?|\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d)(?!\d)", re.IGNORECASE), _always, 3),
-    Rule("wechat_account", LABEL | TOKEN, re.compile(r"(?:微信号?|wechat|weixin|\b[vw]x(?:号|id)?|[vV]信号?|加[vV])(?:账号|帐号|号码|号|id|\b)?[\s:：=为是\"'（(_]{0,5}(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})(?![A-Za-z0-9_@.-])", re.IGNORECASE), _judge_wechat, 4),
-    Rule("wechat_account", LABEL | TOKEN, re.compile(r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{6,24}(?![A-Za-z0-9_-])"), _always, 5),
-    Rule("qq_number", LABEL | DIGITS, re.compile(r"(?<![A-Za-z])(?:qq|扣扣|企鹅)(?:号码?|群号?)?[\s:：=为是\"'（(]{0,5}(?P<value>[1-9]\d{4,10})(?![\d.@A-Za-z])", re.IGNORECASE), _always, 8),
+    Rule("coordinates", DIGITS, re.compile(rf"(?<![\d.°]){_COORDINATE}(?:(?:[NSEW]?[,，\s/]{{1,3}}[NSEW]?){_COORDINATE})?(?![\d.]\d)"), _judge_coordinates, 3),
+    Rule("date_of_birth", LABEL, re.compile(r"(?:出生(?:日期|年月日?|于)?|生日|生于|date of birth|birth ?da(?:te|y)|\bdob|\bborn(?: on)?)[\s:：=\"'为是]{0,5}(?P<value>(?:19|20)\d\d(?:年|[-/.])?\d{1,2}(?:月|[-/.])?\d{1,2}日?|\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d)(?!\d)", re.IGNORECASE), _always, 3),
+    Rule("wechat_account", LABEL, re.compile(r"(?:微信号?|wechat|weixin|(?<![A-Za-z0-9/+_.-])[vw]x(?:号|id)?|V信号?)(?:账号|帐号|号码|号|id|\b)?[\s:：=为是\"'（(_]{0,5}(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})(?![A-Za-z0-9_@.-])", re.IGNORECASE), _judge_wechat, 4),
+    Rule("wechat_account", LABEL, re.compile(r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{6,24}(?![A-Za-z0-9_-])"), _always, 5),
+    Rule("qq_number", LABEL, re.compile(r"(?<![A-Za-z])(?:qq|扣扣|企鹅)(?:号码?|群号?)?[\s:：=为是\"'（(]{0,5}(?P<value>[1-9]\d{4,10})(?![\d.@A-Za-z])", re.IGNORECASE), _always, 8),
 )  # fmt: skip

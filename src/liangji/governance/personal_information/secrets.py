@@ -40,27 +40,31 @@ _ISSUED = tuple(
         ("json_web_token", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     )
 )
+_ISSUED_BEGINNING = re.compile(  # one look instead of two dozen where there is none of them
+    r"A[KSBCIR][ICO]A|AIDA|LTAI|AKID|AKLT|AIza|GOCSPX|ya29|gh[pousr]_|github_pat|xox|hooks\.slack|sk-|[rs]k_|SG\.|SK[0-9a-f]|key-|glpat|npm_|pypi-|hf_|do[opr]_v1|shp|:AA|eyJ|-----BEGIN"
+)
 _PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----(?:.{0,16384}?-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\:,-]{0,16384})", re.DOTALL)  # fmt: skip
 _URL_WITH_PASSWORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,24}://[^\s:/@\"'<>]{0,64}:(?P<password>[^\s/\"'<>]{1,128}?)@[A-Za-z0-9\[][^\s\"'<>`，。；、）]*")  # fmt: skip
 
 _LABELLED = re.compile(
-    r"(?P<name>[A-Za-z0-9_.\-]{0,40}?(?P<word>pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key|auth[_-]?key|"
+    r"(?P<rest>(?P<word>pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key|auth[_-]?key|"
     r"encryption[_-]?key|credentials?|(?<![a-z])sk(?![a-z-])|密码|口令|密钥|私钥|令牌|秘钥|授权码)[A-Za-z0-9_.\-]{0,24})"
-    r"(?P<operator>[\"'\])”’]{0,3}[ \t]{0,4}(?::=|=>|->|[:=]{1,2}|,(?=\s*[\"'])|是|为|改成|改为|设为|\bis\b|\bwas\b|>|(?<=密码)|(?<=口令)|(?<=密钥)|(?<=[a-z])[ ])[ \t]{0,4})"
+    r"(?P<operator>[\"'\])”’]{0,3}[ \t]{0,4}(?::=|=>|->|[:=：]{1,2}|\||\s{1,12}value[ \t]?[:=]|,(?=\s*[\"'])|(?:是|为)[:：]?|：|改成|改为|设为|\bis\b|\bwas\b|>|(?<=密码)|(?<=口令)|(?<=密钥)|(?<=[a-z])[ ])[ \t]{0,4}(?:!!?\w{1,12}[ ])?)"
     r"(?:(?P<quote>[\"'`“‘])(?P<quoted>[^\"'`”’\n]{4,256})(?=[\"'`”’])|(?P<plain>[!-~]{4,256}))",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"\b(?:Bearer|Basic|Token)[ ]+(?P<value>[!-~]{8,512}?)(?=[\"'\s,;，]|$)")
+_NAME_BEFORE = re.compile(r"[A-Za-z0-9_.\-]*$")
+_BEARER = re.compile(r"\b(?:Bearer|Basic|Token)[ ]+(?P<value>[A-Za-z0-9][!-~]{7,512}?)(?=[\"'\s,;，]|$)")
 _USER_OPTION = re.compile(
     r"(?:curl|wget|http)\b[^\n]{0,80}?\s(?:-u|--user)[ =]?[\"']?[\w.-]{1,64}:(?P<value>[!-~]{4,64}?)(?=[\"'\s]|$)"
 )
 _ALONE = re.compile(r"(?<![A-Za-z0-9_+/.%&?#~-])[A-Za-z0-9][A-Za-z0-9_+/-]{19,127}(?![A-Za-z0-9_+/=.%-])")
-_MIXED_ALONE = re.compile(r"(?:^|(?<=[\s\"'`:：=>（(，。,；]|[\u4e00-\u9fff]))(?P<value>[A-Za-z0-9][!-&*+\--9;<>?@A-Z^_a-z~]{6,30}[A-Za-z0-9!])(?=$|[\s\"'`）)，。,；<]|[\u4e00-\u9fff])")  # fmt: skip
+_MIXED_ALONE = re.compile(r"(?:^|(?<=[\[|\s\"'`:：=>（(，。,；]|[\u4e00-\u9fff]))(?P<value>[A-Za-z0-9][!-&+\--9;<>?@A-Z^_a-z~]{6,30}[A-Za-z0-9!])(?=$|[\]|\s\"'`）)，。,；<]|[\u4e00-\u9fff])")  # fmt: skip
 
 _PLACEHOLDER = re.compile(
     r"^(?:<.*>?|\$\{?.*|\{\{?.*|%[A-Za-z_]+%|%\(?\w*\)?s|#\{.*|\[.*\]?|@[\w.]+@|__\w+__|\.{3,}|-+|[xX*•.#?_-]+|null|none|nil|undefined|true|false|string|str|text|required|optional|hidden|"
     r"required\W.*|secret|password|passwd|token|apikey|api_key|username|admin_password|redacted|empty|n/a|tbd)$"
-    r"|\bexample|example\b|EXAMPLE|your[_-]|_here\b|change[_-]?me|place[_-]?holder|dummy|xxxx|\*\*\*|redacted|<[a-z_ -]+>|insert[_-]|replace[_-]|to[_-]be[_-]|fill[_-]?in|做占位|此处|填写",
+    r"|^[A-Za-z_-]*(?:password|passwd|secret|token)[A-Za-z_-]*$|\bexample|example\b|EXAMPLE|your[_-]|_here\b|change[_-]?me|place[_-]?holder|dummy|xxxx|\*\*\*|redacted|<[a-z_ -]+>|insert[_-]|replace[_-]|to[_-]be[_-]|fill[_-]?in|做占位|此处|填写",
     re.IGNORECASE,
 )
 _EXPRESSION = re.compile(r"^[A-Za-z_][\w.]*[(\[].*|^(?:os\.|env\.|process\.env|self\.|this\.|settings\.|config\.|args\.|options\.|request\.|ctx\.|System\.|await\b|new\b|import\b)|^[A-Za-z_]+(?:\.[A-Za-z_]+){1,}$|^(?:function|lambda|return)\b")  # fmt: skip
@@ -76,14 +80,19 @@ _MEDIA_LABEL = re.compile(r"(?:b64|base64|image|img|icon|photo|picture|thumb|ava
 
 def candidates(text: str, triggers: int) -> Iterator[Candidate]:
     """Find every secret; overlaps are settled by the caller."""
-    if triggers & (TOKEN | LABEL | AT):
+    if triggers & (TOKEN | LABEL):
         yield from _issued(text)
+    if triggers & AT:
+        yield from _urls(text)
+    if triggers & LABEL:
         yield from _labelled(text)
     if triggers & (TOKEN | AT):
         yield from _alone(text)
 
 
 def _issued(text: str) -> Iterator[Candidate]:
+    if not _ISSUED_BEGINNING.search(text):
+        return
     for kind, pattern in _ISSUED:
         for match in pattern.finditer(text):
             confidence: Confidence = (
@@ -92,6 +101,9 @@ def _issued(text: str) -> Iterator[Candidate]:
             yield Candidate(*match.span(), kind, confidence, 20)
     for match in _PRIVATE_KEY.finditer(text):
         yield Candidate(match.start(), match.start() + len(match[0].rstrip()), "private_key", "high", 30)
+
+
+def _urls(text: str) -> Iterator[Candidate]:
     for match in _URL_WITH_PASSWORD.finditer(text):
         if not _is_placeholder(match["password"]) and match["password"].lower() not in {"pass", "pwd", "password"}:
             yield Candidate(match.start(), match.start() + len(match[0].rstrip(".,;)")), "connection_string", "high", 25)
@@ -99,7 +111,9 @@ def _issued(text: str) -> Iterator[Candidate]:
 
 def _labelled(text: str) -> Iterator[Candidate]:
     for match in _LABELLED.finditer(text):
-        name, word = match["name"], match["word"].lower()
+        before = _NAME_BEFORE.search(text, max(0, match.start() - 40), match.start())
+        name = (before[0] if before else "") + match["rest"]
+        word = match["word"].lower()
         start, value = match.start("plain"), match["plain"]
         if match["quoted"] is not None:
             start, value = match.start("quoted"), match["quoted"]
@@ -111,7 +125,8 @@ def _labelled(text: str) -> Iterator[Candidate]:
     for pattern in (_BEARER, _USER_OPTION):
         for match in pattern.finditer(text):
             value = match["value"]
-            if _is_placeholder(value) or _MEDIA.match(value) or not (any(map(str.isdigit, value)) or _segments(value) > 0.3):
+            is_random = any(map(str.isdigit, value)) or _segments(value) > 0.3
+            if _is_placeholder(value) or _MEDIA.match(value) or not (is_random or pattern is _USER_OPTION):
                 continue
             yield Candidate(*match.span("value"), "access_token", "low" if _DIGEST.match(value) else "high", 14)
 
@@ -125,12 +140,13 @@ def _unquoted(value: str) -> str:
 def _judge_labelled(name: str, word: str, operator: str, value: str, *, is_quoted: bool) -> Confidence | None:
     if len(value) < 4 or _NO_SECRET_NAME.search(name) or _is_placeholder(value) or _MEDIA.match(value) or _EXPRESSION.match(value):
         return None
-    if " " in value and not is_quoted:
+    if operator.isspace() and not re.search(r"\d", value):
         return None
     is_password = word.startswith(("pass", "pwd")) or word in {"密码", "口令", "授权码"}
     classes = _classes(value)
     says_so = re.search(r"[:=>,是为改设]", operator) is not None or word in {"密码", "口令", "密钥"}
-    if value.startswith(("/", "./", "http://", "https://", "--", "\\")) or re.search(r"\s\S+\s", value):
+    is_base64 = len(value) >= 32 and classes >= 3 and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", value) and not _is_identifier(value)
+    if not is_base64 and value.startswith(("/", "./", "|", "http://", "https://", "--", "\\")) or re.search(r"\s\S+\s", value):
         return None
     if is_password:
         if not says_so:
@@ -177,8 +193,10 @@ def _alone(text: str) -> Iterator[Candidate]:
         if not (re.search(r"[a-z]", value) and re.search(r"[A-Z]", value)) or _is_placeholder(value):
             continue
         if (
-            _entropy(value) < 3.6
+            value.count("/") > 4
+            or _entropy(value) < 3.6
             or _is_words(value)
+            or _is_identifier(value)
             or _is_part_of_url(text, match.start())
             or _MEDIA_LABEL.search(text[max(0, match.start() - 32) : match.start()])
         ):
@@ -198,7 +216,7 @@ def _alone(text: str) -> Iterator[Candidate]:
 
 
 def _is_password_like(value: str) -> bool:
-    if re.search(r"[/\\<>;]|\.[A-Za-z]|://|--|[?&]\w+=", value) or len(re.findall(r"[^A-Za-z0-9]", value)) > 5:
+    if re.search(r"[/\\<>;|]|%[0-9A-F]{2}|\.[A-Za-z]|://|--|[?&]\w+=", value) or len(re.findall(r"[^A-Za-z0-9]", value)) > 5:
         return False
     words = re.findall(r"[A-Za-z]+", value)
     return sum(map(len, words)) >= 3 and (
@@ -228,6 +246,12 @@ def _entropy(value: str) -> float:
 def _segments(value: str) -> float:
     """Give the number of runs (a capitalised word, a word, capitals, digits) per character: 0.6 for random base64, under 0.3 for identifiers."""
     return len(re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", value)) / max(1, sum(map(str.isalnum, value)))
+
+
+def _is_identifier(value: str) -> bool:
+    """Tell identifiers in camel case and with hyphens from random characters: most of their letters stand in words."""
+    words = sum(re.fullmatch(r"[A-Z]?[a-z]{2,}(?:[A-Z][a-z]+)*", part) is not None for part in re.split("[-_]", value))
+    return words > 1 or sum(map(len, re.findall(r"[A-Z]?[a-z]{3,}", value))) > 0.5 * len(value)
 
 
 def _is_words(value: str) -> bool:
