@@ -9,7 +9,7 @@ import json
 import re
 import zipfile
 from collections import Counter, defaultdict
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -199,15 +199,25 @@ def test_missing_sensor_values_and_stuck_ones_are_where_the_truth_says(line: Pat
 def test_table_errors_are_where_the_truth_says(line: Path, truth: dict[str, Any]) -> None:
     with (line / "raw/quality/inspection.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    wrong = {(error["row"], error["column"]) for error in truth["table_errors"] if error["kind"] != "duplicate_row"}
     for error in truth["table_errors"]:
         if error["kind"] != "duplicate_row":
             assert rows[error["row"]][error["column"]] != error["right"]
-    for number, row in enumerate(rows):
-        if not any((number, column) in wrong for column in row):
-            assert re.fullmatch(r"2025-06-\d\d", row["inspected_on"])
-            assert row["verdict"] == ("合格" if abs(float(row["thickness_mm"]) - 1.2) <= 0.05 + 1e-9 else "不合格")
+            rows[error["row"]][error["column"]] = error["right"]
     assert len(rows) - len({row["plate"] for row in rows}) == sum(e["kind"] == "duplicate_row" for e in truth["table_errors"])
+    for row in rows:  # every error has been put right
+        assert re.fullmatch(r"2025-06-\d\d", row["inspected_on"])
+        assert row["verdict"] == ("合格" if abs(float(row["thickness_mm"]) - 1.2) <= 0.05 + 1e-9 else "不合格")
+        assert 980 < float(row["width_mm"]) < 1020
+        assert 40 < float(row["hardness_hrb"]) < 80
+
+
+def test_planted_anomalies_of_a_channel_stand_an_hour_apart(truth: dict[str, Any]) -> None:
+    stretches: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    for anomaly in truth["sensor_anomalies"]:
+        stretches[anomaly["file"], anomaly["channel"]].append((anomaly["first"], anomaly["last"]))
+    for found in stretches.values():
+        assert len(found) == 8
+        assert all(later[0] - earlier[1] > 60 for earlier, later in pairwise(sorted(found)))
 
 
 def test_the_recipe_names_operators_that_exist_and_files_that_were_written(line: Path) -> None:
