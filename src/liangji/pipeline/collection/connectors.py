@@ -117,8 +117,7 @@ def _matching(path: str, base: Path) -> Iterator[Path]:
         if not shows_hidden and _is_hidden(match.relative_to(root)):
             continue
         if match.is_dir():
-            if rest.parts[-1] != "**":
-                yield from _files_below(match)
+            yield from _files_below(match)
         elif match.is_file():
             yield match
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from liangji.core.errors import InputError
 from liangji.core.reading import Note
 from liangji.pipeline.collection.encodings import SAMPLE_BYTES, DecodedChunks, decode, decode_stream, detect
-from liangji.pipeline.collection.streams import ByteStream, Joined
+from liangji.pipeline.collection.streams import ByteStream, Joined, read_head
 
 _PLAIN = ("ascii", "utf-8", "utf-8-sig")
 
@@ -63,9 +63,7 @@ def utf8_stream(stream: BinaryIO, declared: str | None = None, *, repair: bool =
     With `repair`, bytes that are no UTF-8 in a UTF-8 file are replaced and counted; without, they are left for the reader to
     find, which costs nothing.
     """
-    head = b""
-    while len(head) < SAMPLE_BYTES and (more := stream.read(SAMPLE_BYTES - len(head))):
-        head += more
+    head, stream = read_head(stream, SAMPLE_BYTES)
     whole = Joined(head, stream)
     if not repair and declared is None and detect(head).name in _PLAIN:
         return Utf8Stream(Joined(head.removeprefix(b"\xef\xbb\xbf"), stream), None)

@@ -5,6 +5,7 @@ Formats and archives are looked up in the registry (entry points `read_…` and 
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from liangji.core.reading import Fault, Member, Note, Raw, RawBatch, RawRecord, 
 from liangji.core.registry import Group, load, names, suggestion
 from liangji.core.schema import Modality
 from liangji.pipeline.collection.encodings import decode, detect
-from liangji.pipeline.collection.streams import Budget, Counted, Joined, Metered, spooled
+from liangji.pipeline.collection.streams import Budget, Counted, Joined, Metered, read_head, spooled
 
 _HEAD_BYTES = 8192
 _TAR_MAGIC_AT = 257
@@ -135,6 +136,15 @@ def _is_text(head: bytes) -> bool:
     return controls <= len(head) // 50 and decode(head).replaced <= 1 + len(head) // 200
 
 
+def _is_plain(head: bytes) -> bool:
+    """Tell UTF-8 text, which may begin by chance with the letters of some format."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(character >= " " or character in "\t\n\r\f" for character in text)
+
+
 _MARKUP = frozenset(
     {"read_html", "read_markdown", "read_xml", "read_yaml"}
 )  # text files of which a reader gives less than is there
@@ -212,16 +222,14 @@ class _Walk:
             yield Fault(place.origin, what, "fetch or convert the file again", code="unreadable")
 
     def _dispatch(self, place: _Place, stream: BinaryIO) -> Iterator[Raw]:
-        head = b""
-        while len(head) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(head))):
-            head += more
+        head, rest = read_head(stream, _HEAD_BYTES)
         if not head:
             yield Note(place.origin, "empty file: no records", code="empty")
             return
         if stream.seekable():
             stream.seek(0)
         else:
-            stream = Joined(head, stream).as_binary()
+            stream = Joined(head, rest).as_binary()
         kind, note = self._choose(place, head)
         if note:
             yield Note(place.origin, note, code="wrong_ending")
@@ -255,9 +263,9 @@ class _Walk:
             return next(kind for kind in _installed() if kind.name == "read_html"), f"named {ending}, but is an HTML page"
         if head.startswith(by_ending.magic) or by_bytes is by_ending:
             return by_ending, ""
-        if by_bytes is not None and not _is_text(head[:512]):
+        if by_bytes is not None and not _is_plain(head[:512]):
             return by_bytes, f"named {ending}, but its first bytes are those of {_plainly(by_bytes)}"
-        if by_ending.unpacks and by_ending.magic and by_ending.name != "unpack_zip" and _is_text(head):
+        if by_ending.unpacks and by_ending.magic and by_ending.name != "unpack_zip" and _is_plain(head[:512]):
             return None, f"named {ending}, but is not compressed"
         return by_ending, ""
 

@@ -126,6 +126,31 @@ class Joined(ByteStream):
         return self._rest.read(size)
 
 
+class Broken(ByteStream):
+    """The rest of a stream that could not be read: raises what was wrong with it."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__()
+        self._error = error
+
+    def read_some(self, size: int) -> bytes:
+        del size
+        raise self._error
+
+
+def read_head(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
+    """Take the first bytes of a stream; give them, and what follows. What breaks behind them breaks when it is reached."""
+    head = b""
+    try:
+        while len(head) < size and (more := stream.read(size - len(head))):
+            head += more
+    except InputError as error:
+        if not head:
+            raise
+        return head, Broken(error).as_binary()
+    return head, stream
+
+
 class Metered(ByteStream):
     """Pass unpacked bytes through until they cost more than the limits allow."""
 

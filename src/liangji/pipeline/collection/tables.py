@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, BinaryIO, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal, NamedTuple, TypeVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -21,8 +21,10 @@ from liangji.core.reading import Fault, Note, Raw, RawBatch, RawRecord, ReadLimi
 from liangji.core.schema import Modality
 from liangji.core.units import format_size
 from liangji.pipeline.collection.decoding import utf8_stream
-from liangji.pipeline.collection.streams import KEPT_BYTES, ByteStream, Joined, Line, check_ratio, lines
+from liangji.pipeline.collection.encodings import decode
+from liangji.pipeline.collection.streams import KEPT_BYTES, ByteStream, Joined, Line, check_ratio, lines, read_head
 
+_Item = TypeVar("_Item")
 _SAMPLE_ROWS = 200
 _HEAD_BYTES = 64 << 10
 _MOST_RECOVERIES = 100  # unclosed quotes in one file, each of which may cost reading the rest again
@@ -73,13 +75,27 @@ class ReadCsv:
     numbers: Annotated[bool, Field(description="turn columns of plain numbers into numbers; false: keep all cells as text")] = True
 
     def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[Raw]:
-        utf8 = utf8_stream(stream, self.encoding, repair=True)
-        source = lines(_with_line_feeds(utf8.stream), limits)
-        sample = list(itertools.islice(source, _SAMPLE_ROWS))
-        delimiter = self.delimiter or sniff_delimiter(sample)
-        rows = _RowReader(itertools.chain(sample, source), delimiter, limits).rows()
-        yield from _Table(origin, self.numbers).read(rows, self.header)
+        utf8 = utf8_stream(stream, self.encoding)
+        sample, source = _ahead(lines(_with_line_feeds(utf8.stream), limits))
+        rows = _RowReader(source, self.delimiter or sniff_delimiter(sample), limits)
+        yield from _Table(origin, self.numbers).read(rows.rows(), self.header)
         yield from utf8.notes(origin)
+        yield from rows.notes(origin)
+
+
+def _ahead(items: Iterator[_Item]) -> tuple[list[_Item], Iterator[_Item]]:
+    """Look at the first items; give them, and all of them. What breaks behind them breaks when it is reached."""
+    sample: list[_Item] = []
+    try:
+        sample += itertools.islice(items, _SAMPLE_ROWS)
+    except InputError as error:
+        return sample, itertools.chain(sample, _raising(error))
+    return sample, itertools.chain(sample, items)
+
+
+def _raising(error: InputError) -> Iterator[_Item]:
+    raise error
+    yield  # an iterator, for all that
 
 
 class _CarriageReturns(ByteStream):
@@ -94,9 +110,7 @@ class _CarriageReturns(ByteStream):
 
 
 def _with_line_feeds(stream: BinaryIO) -> BinaryIO:
-    head = b""
-    while len(head) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(head))):
-        head += more
+    head, stream = read_head(stream, _HEAD_BYTES)
     whole = Joined(head, stream).as_binary()
     return _CarriageReturns(whole).as_binary() if b"\r" in head and b"\n" not in head else whole
 
@@ -127,6 +141,8 @@ class _RowReader:
         self._source, self._delimiter, self._limits = source, delimiter, limits
         self._again: list[Line] = []  # lines to be read once more, last first
         self._taken: list[Line] = []  # lines of the present row
+        self._replaced: list[tuple[int, int]] = []  # line, characters that could not be decoded
+        self._foreign: list[tuple[int, str]] = []  # line, its encoding where it is not the file's
         self._taken_bytes = 0
         self._is_stopped = False  # the present row wanted a line that it did not get
 
@@ -172,8 +188,33 @@ class _RowReader:
             self._taken_bytes += len(line.data)
             if line.beginning or self._taken_bytes > self._limits.record_bytes:
                 break
-            yield line.data.decode("utf-8", "replace") + "\n"
+            yield self._text(line) + "\n"
         self._is_stopped = True
+
+    def _text(self, line: Line) -> str:
+        try:
+            return line.data.decode("utf-8")
+        except UnicodeDecodeError:
+            found = decode(line.data)
+        if found.replaced:
+            self._replaced.append((line.number, found.replaced))
+            return line.data.decode("utf-8", "replace")
+        self._foreign.append((line.number, found.encoding.name))
+        return found.text
+
+    def notes(self, origin: str) -> Iterator[Note]:
+        """Tell which lines were not in the encoding of the file."""
+        for number, encoding in self._foreign[:_LISTED_NOTES]:
+            yield Note(origin, f"line {number} is {encoding}, unlike the rest of the file; converted", number, "encoding")
+        if len(self._foreign) > _LISTED_NOTES:
+            yield Note(
+                origin, f"{len(self._foreign)} lines in another encoding than the rest of the file; converted", code="encoding"
+            )
+        if self._replaced:
+            listed = ", ".join(str(number) for number, _ in self._replaced[:_LISTED_NOTES])
+            count = sum(count for _, count in self._replaced)
+            what = f"{count} character(s) could not be decoded and became U+FFFD, in line(s) {listed}"
+            yield Note(origin, what, self._replaced[0][0], "characters_replaced")
 
 
 # --- rows to records, for all tables
@@ -191,21 +232,18 @@ class _Table:
         self._first_formula = ""
 
     def read(self, rows: Iterator[_Row], header: bool | Literal["guess"]) -> Iterator[Raw]:
-        first = next((row for row in rows if not _is_blank(row)), None)
-        if first is None:
+        held, rows = _ahead(row for row in rows if not _is_blank(row))
+        if not held:
+            for row in rows:  # what was wrong with the first lines, if anything
+                yield from self._record(row, 0)
             yield Note(self._origin, "the table is empty: no rows", code="empty")
             return
-        held = [first, *itertools.islice((row for row in rows if not _is_blank(row)), _SAMPLE_ROWS)]
-        has_header = looks_like_header(first.cells) if header == "guess" else header
+        has_header = looks_like_header(held[0].cells) if header == "guess" else header
         yield from self._name_columns(held, has_header)
         body = held[1:] if has_header else held
         yield from self._find_numbers(body)
-        record = 0
-        for row in itertools.chain(body, rows):
-            if _is_blank(row):
-                continue
+        for record, row in enumerate(itertools.islice(rows, int(has_header), None)):
             yield from self._record(row, record)
-            record += 1
         yield from self._closing_notes()
 
     def _name_columns(self, held: list[_Row], has_header: bool) -> Iterator[Note]:

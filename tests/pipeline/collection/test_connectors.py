@@ -1,0 +1,89 @@
+"""Files, folders, patterns and object stores: what is found, in which order, and what is said where nothing is."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from obstore.store import LocalStore, MemoryStore
+
+from liangji.core.errors import InputError
+from liangji.pipeline.collection.connectors import LocalFiles, ObjectStore, connector_for, fingerprint
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.jsonl", "a.jsonl", "sub/c.jsonl", "sub/deep/d.txt", ".hidden/x.jsonl", "sub/.y.jsonl"):
+        file = tmp_path / "raw" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "origins"),
+    [
+        ("raw", ["raw/a.jsonl", "raw/b.jsonl", "raw/sub/c.jsonl", "raw/sub/deep/d.txt"]),
+        ("raw/a.jsonl", ["raw/a.jsonl"]),
+        ("raw/sub/.y.jsonl", ["raw/sub/.y.jsonl"]),
+        ("raw/*.jsonl", ["raw/a.jsonl", "raw/b.jsonl"]),
+        ("raw/**/*.jsonl", ["raw/a.jsonl", "raw/b.jsonl", "raw/sub/c.jsonl"]),
+        ("*/sub/**", ["raw/sub/c.jsonl", "raw/sub/deep/d.txt"]),
+        ("raw/sub/d*", ["raw/sub/deep/d.txt"]),
+    ],
+)
+def test_local_files_are_found_in_order(folder: Path, path: str, origins: list[str]) -> None:
+    assert [found.origin for found in LocalFiles().find(path, folder)] == origins
+
+
+def test_a_path_above_the_recipe_keeps_its_way(folder: Path) -> None:
+    assert LocalFiles().find("../raw/a.jsonl", folder / "raw")[0].origin == "a.jsonl"
+    assert LocalFiles().find(str(folder / "raw" / "a.jsonl"), folder / "raw" / "sub")[0].origin == "../a.jsonl"
+
+
+@pytest.mark.parametrize("path", ["nothing", "raw/*.csv", "raw/nothing/*"])
+def test_nothing_found_is_an_error_with_its_mend(folder: Path, path: str) -> None:
+    with pytest.raises(InputError, match="no file matches") as caught:
+        LocalFiles().find(path, folder)
+    assert "relative to the recipe" in caught.value.mend
+
+
+def test_a_fingerprint_is_of_the_bytes(folder: Path) -> None:
+    (found,) = LocalFiles().find("raw/a.jsonl", folder)
+    with LocalFiles().open(found.location) as stream:
+        assert fingerprint(stream) == (hashlib.sha256(b"a.jsonl").hexdigest(), found.size_bytes)
+    assert found.modified_time.endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        ("memory:///raw", ["raw/a.jsonl", "raw/sub/b.jsonl"]),
+        ("memory:///raw/a.jsonl", ["raw/a.jsonl"]),
+        ("memory:///raw/*.jsonl", ["raw/a.jsonl"]),
+        ("memory:///raw/**/*.jsonl", ["raw/a.jsonl", "raw/sub/b.jsonl"]),
+        ("memory:///*/sub/*", ["raw/sub/b.jsonl"]),
+        ("memory:///", ["raw/a.jsonl", "raw/sub/b.jsonl", "rawer/c.jsonl"]),
+    ],
+)
+def test_objects_are_found_in_order(path: str, keys: list[str]) -> None:
+    store = MemoryStore()
+    for key in ("raw/a.jsonl", "raw/sub/b.jsonl", "rawer/c.jsonl", "raw/.hidden"):
+        store.put(key, key.encode())
+    connector = ObjectStore(store)
+    found = connector.find(path, Path())
+    assert [item.origin for item in found] == [f"memory:///{key}" for key in keys]
+    with connector.open(found[0].location) as stream:
+        assert stream.read(4) + stream.read() == keys[0].encode()
+        assert stream.seek(1) == 1
+        assert stream.read(2) == keys[0].encode()[1:3]
+
+
+def test_a_folder_may_be_addressed_as_an_object_store(folder: Path) -> None:
+    assert isinstance(connector_for("s3://bucket/a"), ObjectStore)
+    assert isinstance(connector_for("raw/a"), LocalFiles)
+    connector = ObjectStore(LocalStore(str(folder)))
+    assert [item.size_bytes for item in connector.find("file:///raw/*.jsonl", Path())] == [7, 7]
+    with pytest.raises(InputError, match="no file matches"):
+        connector.find("file:///raw/*.csv", Path())
