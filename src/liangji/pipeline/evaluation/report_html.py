@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -116,7 +117,7 @@ class _Page:
         return str(topic("report", self._language)[group].get(name, name))
 
     def time(self, iso: str) -> str:
-        return iso.replace("T", " ").replace("+00:00", " UTC")
+        return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     def _join(self, parts: list[str]) -> str:
         return ("、" if self._language == "zh" else ", ").join(parts) or self.say("values.none")
