@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liangji.kernels.buffers import text_buffers
-from liangji.kernels.scripts import Script, script_counts, script_table
+from liangji.kernels.script_counts import script_counts
+from liangji.kernels.scripts import Script, script_table
 
 
 @settings(max_examples=100, deadline=None)

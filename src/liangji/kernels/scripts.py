@@ -1,4 +1,4 @@
-"""Which script each character belongs to, and how many characters of each a document holds.
+"""Which script each character belongs to; `script_counts` counts them.
 
 Only letters count: digits, punctuation, signs and white space are in no script. Han characters are told apart further: those
 that only simplified Chinese writes, those that only traditional Chinese writes, and all others. Which they are is taken from
@@ -12,15 +12,11 @@ from enum import IntEnum
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
-
-from liangji.kernels.buffers import TextBuffers
-from liangji.kernels.characters import decode
 
 
 class Script(IntEnum):
-    """Position of each script in a row of counts."""
+    """Value of a character in the table, and position of each script in a row of counts."""
 
     NONE = 0
     LATIN = 1
@@ -132,21 +128,3 @@ def script_table() -> NDArray[np.uint8]:
                 table[ord(before)] = script
     table.setflags(write=False)
     return table
-
-
-def script_counts(buffers: TextBuffers) -> NDArray[np.int32]:
-    """Count the letters of each script in each document: int32[documents, len(Script)]; zeros for null."""
-    counts = np.zeros((len(buffers.offsets) - 1, len(Script)), np.int32)
-    _count(buffers.data, buffers.offsets, script_table(), counts)
-    return counts
-
-
-@njit(nogil=True, cache=True)
-def _count(data: NDArray[np.uint8], offsets: NDArray[np.int64], table: NDArray[np.uint8], counts: NDArray[np.int32]) -> None:
-    for document in range(len(offsets) - 1):
-        row = counts[document]
-        at, end = offsets[document], offsets[document + 1]
-        while at < end:
-            code_point, width = decode(data, at)
-            row[table[code_point]] += 1
-            at += width

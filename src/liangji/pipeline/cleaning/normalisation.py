@@ -23,6 +23,7 @@ from pydantic.dataclasses import dataclass
 from liangji.core.operator import STRICT, OperatorKind
 from liangji.core.schema import TEXT, Modality, string_column, with_column
 from liangji.kernels.buffers import text_buffers
+from liangji.kernels.scripts import Script
 
 _LINE_ENDS = r"\r\n?|[\x{0B}\x{0C}\x{85}\x{2028}\x{2029}]"
 _SET_SPACES = r"\x{A0}\x{1680}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}"  # spaces that only set type
@@ -163,7 +164,7 @@ class SimplifyChinese:
     ] = None
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        from liangji.kernels.scripts import Script, script_counts  # noqa: PLC0415 - compiles
+        from liangji.kernels.script_counts import script_counts  # noqa: PLC0415 - compiles
 
         column = string_column(batch, self.column)
         counts = script_counts(text_buffers(column))
@@ -183,9 +184,7 @@ class SimplifyChinese:
         return batch
 
     def warm_up(self) -> None:
-        from liangji.kernels.scripts import script_table  # noqa: PLC0415 - loads dictionaries
-
-        script_table()
+        self(pa.record_batch({self.column: ["a"]}))
         _converter(self.variant)
 
 

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from liangji.core.operator import STRICT, OperatorKind
 from liangji.core.schema import TEXT, Modality, string_column, with_column
 from liangji.kernels.buffers import text_buffers
-from liangji.kernels.scripts import Script, script_counts, script_table
+from liangji.kernels.scripts import Script, script_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,11 +160,13 @@ class IdentifyLanguage:
         return with_column(batch, "language_score", pa.array(scores.astype(np.float32), mask=is_null))
 
     def warm_up(self) -> None:
-        script_table()
+        _counts(pa.array(["a"]))
         _model()
 
 
 def _counts(texts: pa.Array) -> NDArray[np.int64]:
+    from liangji.kernels.script_counts import script_counts  # noqa: PLC0415 - compiles
+
     return script_counts(text_buffers(texts)).astype(np.int64)
 
 

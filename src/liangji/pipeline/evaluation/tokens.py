@@ -21,7 +21,7 @@ from liangji.core.errors import InputError, UsageError
 from liangji.core.operator import STRICT, OperatorKind
 from liangji.core.schema import TEXT, Modality, string_column, with_column
 from liangji.kernels.buffers import text_buffers
-from liangji.kernels.scripts import Script, script_counts
+from liangji.kernels.scripts import Script
 
 QWEN = "qwen"
 # How Qwen cuts text before it merges bytes; from tokenizer_config of the model, and the same in package dashscope.
@@ -78,6 +78,8 @@ class CountTokens:
     def warm_up(self) -> None:
         if self.method == "exact":
             self._counter()
+        else:
+            _estimates(pa.array(["a"]))
 
     def fingerprint(self) -> str:
         """Name the vocabulary by its content: the same options with another file are another operator."""
@@ -157,6 +159,8 @@ def _no_tokenizer(path: Path, why: str) -> InputError:
 
 
 def _estimates(column: pa.Array) -> pa.Array:
+    from liangji.kernels.script_counts import script_counts  # noqa: PLC0415 - compiles
+
     texts = text_buffers(column)
     rates = np.array([_TOKENS_PER_CHARACTER.get(script, _TOKENS_PER_OTHER_LETTER) for script in Script])
     return pa.array(np.ceil(script_counts(texts) @ rates).astype(np.int32), mask=~texts.valid)
