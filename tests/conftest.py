@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("liangji", deadline=None)  # a busy machine is not a fault
+settings.load_profile("liangji")
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -69,6 +69,7 @@ def decide(
         staged = StagedRows(files, filled)
         starts = [int(bases[index]) for index, unit in enumerate(units) if unit.rows]
         scratch = workspace.scratch / "exchange" / key
+        shutil.rmtree(scratch, ignore_errors=True)  # left by a run that was killed
         excluded = pa.concat_tables([decisions.dropped for decisions in before]) if before else None
         try:
             with GatheredKeys(
