@@ -104,16 +104,15 @@ def _group_lengths(value: str) -> tuple[int, ...]:
 
 def _is_alone(text: str, start: int, end: int) -> bool:
     """Tell whether no letter, no hyphenated part and no further number hangs on the value: part numbers look like that."""
-    before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    if re.search(r"[A-Za-z_]$|[A-Za-z0-9][-_.·/#]$|\d[, ]$", before) and not re.search(r"[\d][, ]$", before):
+    before, after = text[max(0, start - 5) : start], text[end : end + 2]
+    if re.search(r"[A-Za-z_]$|[A-Za-z0-9][-_.·#]$|[A-Za-z]/$|(?<!\d)\d{1,3}/$", before):
         return False
-    return re.match(r"[A-Za-z_]|[-_.·/#][A-Za-z0-9]", after) is None
+    return re.match(r"[A-Za-z_]|[-_.·#][A-Za-z0-9]|/[A-Za-z]", after) is None
 
 
 # --- numbers of China ----------------------------------------------------------------------------------------------------------
 
 _S = r"[ \-.·_]{0,3}"  # what may stand between two digits of one number
-_S1 = r"[ \-.·]"
 _MOBILE_RANGE = re.compile(r"1(?:3\d|4[5-9]|5[0-35-9]|6[2567]|7[0-8]|8\d|9[0-35-9])")
 _COUNTRY_CODE = r"(?:[(（]?(?:(?:\+|(?<![0-9A-Za-z])00)[ ]?86|(?<![0-9A-Za-z])86(?=[ \-)1]))[)）]?[ \-.]{0,2}(?:\(0\)[ ]?)?)?"
 _MOBILE_GROUPS = {

@@ -44,7 +44,7 @@ _ISSUED_BEGINNING = re.compile(  # one look instead of two dozen where there is 
     r"A[KSBCIR][ICO]A|AIDA|LTAI|AKID|AKLT|AIza|GOCSPX|ya29|gh[pousr]_|github_pat|xox|hooks\.slack|sk-|[rs]k_|SG\.|SK[0-9a-f]|key-|glpat|npm_|pypi-|hf_|do[opr]_v1|shp|:AA|eyJ|-----BEGIN"
 )
 _PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----(?:.{0,16384}?-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\:,-]{0,16384})", re.DOTALL)  # fmt: skip
-_URL_WITH_PASSWORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,24}://[^\s:/@\"'<>]{0,64}:(?P<password>[^\s/\"'<>]{1,128}?)@[A-Za-z0-9\[][^\s\"'<>`，。；、）]*")  # fmt: skip
+_URL_WITH_PASSWORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,24}://[^\s:/@\"'<>]{0,64}:(?P<password>[^\s/\"'<>]{1,128}?)@[A-Za-z0-9\[](?:(?![\"'<>`])[!-~])*")  # fmt: skip
 
 _LABELLED = re.compile(
     r"(?P<rest>(?P<word>pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key|auth[_-]?key|"
@@ -146,7 +146,7 @@ def _judge_labelled(name: str, word: str, operator: str, value: str, *, is_quote
     classes = _classes(value)
     says_so = re.search(r"[:=>,是为改设]", operator) is not None or word in {"密码", "口令", "密钥"}
     is_base64 = len(value) >= 32 and classes >= 3 and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", value) and not _is_identifier(value)
-    if not is_base64 and value.startswith(("/", "./", "|", "http://", "https://", "--", "\\")) or re.search(r"\s\S+\s", value):
+    if (not is_base64 and value.startswith(("/", "./", "|", "http://", "https://", "--", "\\"))) or re.search(r"\s\S+\s", value):
         return None
     if is_password:
         if not says_so:
