@@ -23,10 +23,11 @@ def problems(package: Path) -> dict[str, str]:
     return {problem.file: problem.what for problem in verify(package).problems}
 
 
-def list_anew(package: Path) -> None:
-    """Write both lists again, as someone would who changed a package and knows how they are made."""
+def list_anew(package: Path, **rows: int) -> None:
+    """Write both lists again, as someone would who changed a package and knows how they are made; `rows`: exporter → its count."""
     manifest = orjson.loads((package / MANIFEST).read_bytes())
     for entry in manifest["files"]:
+        entry["rows"] = rows.get(entry["exporter"], entry["rows"])
         data = (package / entry["path"]).read_bytes()
         entry["sha256"], entry["size_bytes"] = hashlib.sha256(data).hexdigest(), len(data)
     option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
@@ -108,6 +109,15 @@ def test_records_changed_and_listed_anew_are_told(package: Path) -> None:
     path.write_bytes(b"{\n" + b"".join(lines[1:]))
     list_anew(package)
     assert problems(package)["records/train-00000.jsonl"] == "line 1 is no record"
+
+
+def test_counts_changed_in_the_manifest_are_held_against_the_files(package: Path) -> None:
+    list_anew(package, parquet=7, records=5)
+    assert problems(package) == {
+        MANIFEST: "its records files hold 5 rows, the version has 6",
+        "data/train-00000.parquet": "holds 6 rows, not 7",
+        "records/train-00000.jsonl": "holds 6 records, not 5",
+    }
 
 
 def test_a_ledger_changed_and_listed_anew_does_not_close(package: Path) -> None:
