@@ -184,3 +184,28 @@ def test_every_kind_has_its_words_in_both_languages() -> None:
 def test_an_unknown_kind_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ValueError, match="did you mean 'mobile_phone'"):
         check_names(["mobil_phone"])
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("旅客李雷持E12345678于虹桥机场入境", ["E12345678"]),
+        ("座机 0571-81182894-8001，传真0571 8118 2894", ["0571-81182894-8001", "0571 8118 2894"]),
+        ("手机：138-0013-8000/139 1234 5678", ["138-0013-8000", "139 1234 5678"]),
+        ("电话13800138000一号楼", ["13800138000"]),
+        ("我的号码是壹叁捌零零壹叁捌零零零", ["壹叁捌零零壹叁捌零零零"]),
+        ("MAC 00:1A:2B:3C:4D:5E IMEI：490154203237518", ["00:1A:2B:3C:4D:5E", "490154203237518"]),
+        ("服务器10.0.3.17运行版本10.0.3.17", ["10.0.3.17"]),
+        ("fe80::1ff:fe23:4567:890a", ["fe80::1ff:fe23:4567:890a"]),
+        ("经度116.397428，纬度39.90923；版本 39.9042.116.4074", ["116.397428", "39.90923"]),
+        ("加微信 zhangsan888，QQ：123456789", ["zhangsan888", "123456789"]),
+        ("港澳通行证H12345678，军官证：南字第1234567号", ["H12345678", "南字第1234567号"]),
+        ("DE89 3704 0044 0532 0130 00 and A123456(3)", ["DE89 3704 0044 0532 0130 00", "A123456(3)"]),
+        ("VIN LSVAU2180N2183294 unchecked, 1M8GDM9AXKP042788 checked", ["1M8GDM9AXKP042788"]),
+        ("Server=a;Uid=b;Pwd=Xk29#dk2;", ["Xk29#dk2"]),
+        ("沪ICP备12345678号-1 京公网安备11010502030123号", []),
+        ("PO-13812345678，物料编码13812345678，SN:E12345678，零件号 6222021001116245702", []),
+    ],
+)
+def test_values_are_found_in_the_contexts_of_their_kind(text: str, values: list[str]) -> None:
+    assert [text[finding.start : finding.end] for finding in find(text, WITH_FORMAT)] == values

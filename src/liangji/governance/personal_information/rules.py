@@ -277,7 +277,7 @@ _VERSION_LABEL = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS_LABEL = re.compile(
-    r"(?<![A-Za-z])ip(?:v4|地址|[ _-]?addr(?:ess)?)?(?![A-Za-z])|地址|主机|host|server|client|remote|来源|来自|登录|from|ping|网关|gateway|dns|src|dst|addr",
+    r"(?<![A-Za-z])ip(?:v4|地址|[ _-]?addr(?:ess)?)?(?![A-Za-z])|地址|主机|服务器|节点|访问|连接|host|server|client|remote|来源|来自|登录|from|ping|网关|gateway|dns|src|dst|addr",
     re.IGNORECASE,
 )
 
@@ -471,7 +471,7 @@ RULES: tuple[Rule, ...] = (
     Rule("vehicle_plate", PLATE, re.compile(r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][ ]?[A-HJ-NP-Za-hj-np-z][ ·.\-]{0,3}(?P<serial>(?:[A-HJ-NP-Za-hj-np-z0-9][ ]?){4}[A-HJ-NP-Za-hj-np-z0-9]{2}|(?:[A-HJ-NP-Za-hj-np-z0-9][ ]?){4}[A-HJ-NP-Za-hj-np-z0-9挂学警港澳])(?![0-9A-Za-z])"), _judge_plate, 6),
     Rule("imei", DIGITS, re.compile(r"(?<!\d)\d{2}[ -]?\d{6}[ -]?\d{6}[ -]?\d(?!\d)"), _judge_imei, 7),
     Rule("vehicle_identification_number", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?![0-9A-Za-z])"), _judge_vehicle, 5),
-    Rule("coordinates", DIGITS, re.compile(rf"(?<![\d.°]){_COORDINATE}(?:(?:[NSEW]?[,，\s/]{{1,3}}[NSEW]?){_COORDINATE})?(?![\d.]\d)"), _judge_coordinates, 3),
+    Rule("coordinates", DIGITS, re.compile(rf"(?<![\d.°]){_COORDINATE}(?:(?:[NSEW]?[,，\s/]{{1,3}}[NSEW]?){_COORDINATE})?(?!\d)(?!\.\d)"), _judge_coordinates, 3),
     Rule("date_of_birth", LABEL, re.compile(r"(?:出生(?:日期|年月日?|于)?|生日|生于|date of birth|birth ?da(?:te|y)|\bdob|\bborn(?: on)?)[\s:：=\"'为是]{0,5}(?P<value>(?:19|20)\d\d(?:年|[-/.])?\d{1,2}(?:月|[-/.])?\d{1,2}日?|\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d)(?!\d)", re.IGNORECASE), _always, 3),
     Rule("wechat_account", LABEL, re.compile(r"(?:微信号?|wechat|weixin|(?<![A-Za-z0-9/+_.-])[vw]x(?:号|id)?|V信号?)(?:账号|帐号|号码|号|id|\b)?[\s:：=为是\"'（(_]{0,5}(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})(?![A-Za-z0-9_@.-])", re.IGNORECASE), _judge_wechat, 4),
     Rule("wechat_account", LABEL, re.compile(r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{6,24}(?![A-Za-z0-9_-])"), _always, 5),
