@@ -14,6 +14,8 @@ from liangji.pipeline.packaging.splits import ONE, Splits
 from liangji.pipeline.packaging.verify import Verification
 from liangji.stores.workspace import Workspace
 
+_BATCH_ROWS = 256  # documents may be large, and several batches are read ahead
+
 
 def release(
     workspace: Workspace,
@@ -35,7 +37,7 @@ def release(
     content = Content(
         facts,
         workspace.tables.schema(table, version),
-        lambda: workspace.tables.scan(table, version),
+        lambda: workspace.tables.scan(table, version, batch_rows=_BATCH_ROWS),
         to_json(report),
         {"zh": to_html(report, "zh"), "en": to_html(report, "en")},
     )

@@ -27,6 +27,7 @@ from liangji.stores.tables import Tables
 
 SCHEMA = "liangji-quality-report-1"
 _EXAMPLES = 10
+_BATCH_ROWS = 256  # several batches are read ahead: with documents of a megabyte that is still a quarter of a gigabyte each
 _MESSAGE_CHARACTERS = 200  # an error message is shown up to here
 
 
@@ -144,7 +145,7 @@ def closes(ledger: dict[str, Any]) -> bool:
 def _scan(facts: VersionFacts, tables: Tables, requirements: Requirements) -> RowScan:
     table, version = f"{facts.dataset}/rows", facts.tables["rows"]
     context = RecordContext.of_version(facts.kind, facts.modality, facts.number, facts.created_time, facts.inputs)
-    return scan_rows(tables.schema(table, version), tables.scan(table, version), context, requirements)
+    return scan_rows(tables.schema(table, version), tables.scan(table, version, batch_rows=_BATCH_ROWS), context, requirements)
 
 
 def _identity(facts: VersionFacts) -> Identity:
