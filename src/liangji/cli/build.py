@@ -21,7 +21,7 @@ from liangji.engine.budget import Budget
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import building
 
-_FAULTS_SHOWN = 20
+_FAULTS_SHOWN, _NOTES_SHOWN = 20, 8
 
 
 @click.command(help=say("help.build.text"))
@@ -141,10 +141,10 @@ def _show_faults(result: RunResult) -> None:
     hidden = result.ledger["quarantined"] - min(len(result.faults), _FAULTS_SHOWN)
     if hidden > 0:
         tell(say("build.more_faults", rows=hidden, dataset=result.version.dataset))
-    for note in result.notes[:_FAULTS_SHOWN]:
+    for note in result.notes[:_NOTES_SHOWN]:
         tell(f"{click.style(say('build.note'), fg='cyan')} {place(note)}: {note['what']}")
-    if len(result.notes) > _FAULTS_SHOWN:
-        tell(say("build.more_notes", notes=len(result.notes) - _FAULTS_SHOWN))
+    if len(result.notes) > _NOTES_SHOWN:
+        tell(say("build.more_notes", notes=len(result.notes) - _NOTES_SHOWN))
 
 
 def place(item: dict[str, Any]) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import click
@@ -70,4 +73,16 @@ def main(arguments: list[str] | None = None) -> Any:
     except BrokenPipeError:  # `| head` has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get("LIANGJI_DEBUG"):
+            raise
+        report_error(_internal(error))
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _internal(error: Exception) -> LiangjiError:
+    """Say what nobody foresaw in the words of an error: the place in the code helps whoever mends it."""
+    innermost = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(innermost.filename).name}:{innermost.lineno} ({innermost.name})"
+    return LiangjiError(say("internal", error=f"{type(error).__name__}: {error}"), place, say("internal_mend"))

@@ -26,13 +26,14 @@ from liangji.engine.plan import QUARANTINE, Plan, Segment
 from liangji.engine.progress import Progress, check_stop
 from liangji.engine.segment import Decided, Outcome, quarantine_fault, run_segment
 from liangji.engine.shards import Feed, Shard, cut
-from liangji.engine.units import Unit, UnitFiles, finish, read_batches
+from liangji.engine.units import Unit, UnitFiles, finish, read_batches, stage_all
 from liangji.stores.facts import VersionFacts
 from liangji.stores.workspace import Workspace
 
 T = TypeVar("T")
 
 _READ = "0 read"
+_NOTES_KEPT = 1000  # with a version
 _FAULT_SHARE_FROM = 100  # rows: below that a share says nothing
 
 
@@ -138,7 +139,7 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
     ledger = Ledger.close(unit.counts for unit in every).as_dict()
     if ledger["rows_in"] and ledger["quarantined"] == ledger["rows_in"]:
         raise _nothing_read(every)
-    result = _commit(state, run_id, author, message, started, files, by_file, every, ledger)
+    result = _commit(state, run_id, author, message, started, files, by_file, every, units, ledger)
     _forget_others(state, files, by_file, every)
     return result
 
@@ -338,11 +339,11 @@ def _commit(
     files: Sequence[SourceFile],
     by_file: dict[str, list[Unit]],
     every: Sequence[Unit],
+    final: Sequence[Unit],
     ledger: dict[str, Any],
 ) -> RunResult:
     plan, workspace = state.plan, state.workspace
     recipe, dataset = plan.recipe, plan.recipe.dataset
-    final = [unit for unit in every if "rows" in unit.fragments]
     content = combine(b"".join(state.files.digests(unit.key).read_bytes() for unit in final))
     identifier = version_id(recipe.kind, recipe.modality, plan.recipe_hash, content)
     existing = {facts.id: facts for facts in workspace.metadata.versions(dataset)}
@@ -357,7 +358,7 @@ def _commit(
         return result(existing[identifier], is_new=False)
     tables = {
         name: workspace.tables.commit(
-            f"{dataset}/{name}", schema, [item for unit in units for item in unit.fragments.get(name, [])]
+            f"{dataset}/{name}", schema, stage_all(workspace, state.files, f"{dataset}/{name}", schema, units)
         )
         for name, schema, units in (
             ("rows", plan.schema, final),
@@ -385,7 +386,7 @@ def _commit(
         rows=ledger["rows_out"],
         columns=[f"{item.name} {item.type}" for item in plan.schema],
         signals=plan.signals,
-        notes=notes,
+        notes=notes[:_NOTES_KEPT],
         run_id=run_id,
         seconds=seconds,
         environment=_environment(state.budget),
@@ -449,8 +450,9 @@ def _forget_others(state: _Run, files: Iterable[SourceFile], by_file: dict[str, 
     keep.update(reader.file_key(file) for file in files if by_file.get(file.origin) is not None)
     workspace.metadata.forget_units([key for key, _ in workspace.metadata.units_of(dataset) if key not in keep])
     state.files.remove_others(keep)
+    staged = [fragment for unit in every for fragment in unit.fragments]
     for name in ("rows", "dropped", "quarantined"):
-        workspace.tables.collect_garbage(f"{dataset}/{name}", [item for unit in every for item in unit.fragments.get(name, [])])
+        workspace.tables.collect_garbage(f"{dataset}/{name}", staged if name == "rows" else ())
 
 
 def _label(segment: Segment) -> str:

@@ -26,6 +26,8 @@ from liangji.engine.segment import Outcome, quarantine_batches
 from liangji.stores.workspace import Workspace
 
 FAULTS_SHOWN = 20  # a unit
+NOTES_KEPT = 100  # a unit
+_FRAGMENT_BYTES = 4 << 20  # a unit with less waits for its neighbours: thousands of small fragments would slow every reader down
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -39,7 +41,7 @@ class Unit:
     rows: int  # that it let through
     size_bytes: int  # of Arrow memory of these
     counts: list[dict[str, Any]]  # of the ledger
-    fragments: dict[str, list[str]]  # staged: rows (final segment only), dropped, quarantined
+    fragments: list[str]  # rows of a final unit, staged already; small ones lie in its folder until the commit
     notes: list[dict[str, Any]]
     faults: list[dict[str, Any]]  # the first of the quarantined rows, without their content
 
@@ -132,35 +134,60 @@ def finish(
 ) -> Unit:
     """Write what came of a unit and enter it as done."""
     dataset = plan.recipe.dataset
-    fragments = {
-        "dropped": workspace.tables.stage(f"{dataset}/dropped", plan.dropped_schema, outcome.dropped) if outcome.dropped else [],
-        "quarantined": workspace.tables.stage(f"{dataset}/quarantined", QUARANTINE, quarantine_batches(outcome.quarantined))
-        if outcome.quarantined
-        else [],
-    }
+    size_bytes = sum(batch.nbytes for batch in outcome.kept)
     contents: dict[str, Any] = {}
+    fragments: list[str] = []
+    if outcome.kept and segment.is_final and size_bytes >= _FRAGMENT_BYTES:
+        fragments = workspace.tables.stage(f"{dataset}/rows", plan.schema, outcome.kept)
+    elif outcome.kept:
+        contents["rows.arrow"] = (outcome.kept[0].schema, outcome.kept)
     if segment.is_final:
-        fragments["rows"] = workspace.tables.stage(f"{dataset}/rows", plan.schema, outcome.kept) if outcome.kept else []
         schema = record_schema(plan.recipe.kind, plan.recipe.modality)
         contents["digests.bin"] = b"".join(row_digests(batch, schema) for batch in outcome.kept)
     elif outcome.kept:
-        contents["rows.arrow"] = (outcome.kept[0].schema, outcome.kept)
         for index, batches in enumerate(outcome.keys):
             contents[f"keys-{index}.arrow"] = (batches[0].schema, batches)
+    if outcome.dropped:
+        contents["dropped.arrow"] = (plan.dropped_schema, outcome.dropped)
+    if outcome.quarantined:
+        contents["quarantined.arrow"] = (QUARANTINE, quarantine_batches(outcome.quarantined))
     files.write(key, contents)
     unit = Unit(
         key,
         origin,
         shard,
         sum(batch.num_rows for batch in outcome.kept),
-        sum(batch.nbytes for batch in outcome.kept),
+        size_bytes,
         [count.as_dict() for count in outcome.counts.values()],
         fragments,
-        [asdict(note) for note in notes],
+        [asdict(note) for note in notes[:NOTES_KEPT]],
         [{name: value for name, value in row.items() if name != "content"} for row in outcome.quarantined[:FAULTS_SHOWN]],
     )
     workspace.metadata.record_unit(key, dataset, segment.index, origin, shard, unit.result)
     return unit
+
+
+def stage_all(workspace: Workspace, files: UnitFiles, table: str, schema: pa.Schema, units: Sequence[Unit]) -> list[str]:
+    """Give the fragments of one table of a version, in the order of units; what lies in small files is staged together."""
+    name = table.rpartition("/")[2]
+    fragments: list[str] = []
+    waiting: list[Path] = []
+
+    def stage_waiting() -> None:
+        if waiting:
+            batches = (batch for path in waiting for batch in read_batches(path))
+            fragments.extend(workspace.tables.stage(table, schema, batches))
+            waiting.clear()
+
+    for unit in units:
+        path = files.folder(unit.key) / f"{name}.arrow"
+        if name == "rows" and unit.fragments:
+            stage_waiting()
+            fragments.extend(unit.fragments)
+        elif path.exists():
+            waiting.append(path)
+    stage_waiting()
+    return fragments
 
 
 class StagedRows:

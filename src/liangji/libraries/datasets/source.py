@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -87,7 +87,9 @@ class Inputs:
 
     def _hash(self, found: Found) -> str:
         path = Path(found.location)
-        modified_ns = path.stat().st_mtime_ns if path.exists() else 0  # objects are hashed each time: their stores keep seconds at best
+        modified_ns = (
+            path.stat().st_mtime_ns if path.exists() else 0
+        )  # objects are hashed each time: their stores keep seconds at best
         if self._known is not None and modified_ns:
             known = self._known.file_hash(found.location, found.size_bytes, modified_ns)
             if known is not None:
@@ -99,6 +101,7 @@ class Inputs:
         return sha256
 
 
+@cache
 def reader_versions() -> list[str]:
     """Name the versions of all that turns bytes into records."""
     readers = [
