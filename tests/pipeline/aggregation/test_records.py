@@ -226,6 +226,12 @@ def test_labels_of_a_supervised_set_are_its_annotation() -> None:
     assert (row["annotation"], row["extra"]) == ('{"class":1}', None)
 
 
+def test_a_mapping_may_name_annotation_and_source() -> None:
+    record = {"text": "a", "tag": "x", "from": "自采", "label": 1}
+    (row,) = rows(shaped(record, fields={"annotation": "tag", "source": "from"}))
+    assert (row["annotation"], row["source"], row["extra"]) == ('"x"', "自采", '{"from":"自采","label":1}')
+
+
 def test_series_and_tables_keep_their_values() -> None:
     (row,) = rows(shape(raw({"time": "2024-01-01", "temp": 1.5, "site": "a"}), Kind.PRETRAINING, Modality.SERIES))
     assert (row["time"], row["values"], row["extra"]) == ("2024-01-01", '{"temp":1.5}', '{"site":"a"}')

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from urllib import request
 
 import pytest
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import LocalStore, MemoryStore, S3Store
 
 from liangji.core.errors import InputError
 from liangji.pipeline.collection.connectors import LocalFiles, ObjectStore, connector_for, fingerprint
@@ -78,6 +79,29 @@ def test_objects_are_found_in_order(path: str, keys: list[str]) -> None:
         assert stream.read(4) + stream.read() == keys[0].encode()
         assert stream.seek(1) == 1
         assert stream.read(2) == keys[0].encode()[1:3]
+
+
+def test_objects_of_an_s3_endpoint_are_found_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 a second of import that most tests do without
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        variables = {"ENDPOINT_URL": f"http://{host}:{port}", "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "REGION": "us-east-1"}
+        for name, value in (variables | {"ALLOW_HTTP": "true"}).items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        create = request.Request(f"http://{host}:{port}/bucket", method="PUT")
+        request.urlopen(create).close()  # noqa: S310
+        S3Store("bucket").put("raw/一 份.jsonl", b'{"text": "a"}')
+        (found,) = ObjectStore().find("s3://bucket/raw/**", Path())
+        assert found.origin == "s3://bucket/raw/一 份.jsonl"
+        with ObjectStore().open(found.location) as stream:
+            assert stream.read() == b'{"text": "a"}'
+        with pytest.raises(InputError, match="cannot list"):
+            ObjectStore().find("s3://missing/raw", Path())
+    finally:
+        server.stop()
 
 
 def test_a_folder_may_be_addressed_as_an_object_store(folder: Path) -> None:

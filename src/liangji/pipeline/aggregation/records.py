@@ -501,6 +501,7 @@ def _json(value: Any) -> str:
     return _dump(value).decode("utf-8")
 
 
+_OWN_COLUMNS = ("source", "source_details", "license", "original_time")  # what a mapping may take from the record itself
 _ISO_TIME = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?")
 
 
@@ -581,24 +582,23 @@ class _Shaper:
 
     def _append_rest(self, fields: Mapping[str, Any], used: set[str]) -> None:
         columns, stated = self._columns, self.provenance
-        rest = {name: value for name, value in fields.items() if name not in used}
-        annotation = self._annotation(rest)
-        columns[ANNOTATION].append(annotation)
-        time = stated.original_time or self._own(fields, "original_time") or _own_time(rest)
-        columns["original_time"].append(time)
+        rest = {name: value for name, value in fields.items() if name not in used} if fields.keys() != used else {}
+        own = {column: self._own(fields, column) for column in _OWN_COLUMNS} if self.mapping else {}
         url = rest.get("url")
-        columns["source_details"].append(
-            self._own(fields, "source_details") or stated.source_details or (url if isinstance(url, str) else None)
-        )
-        columns["source"].append(self._own(fields, "source") or stated.source)
-        columns["license"].append(self._own(fields, "license") or stated.license)
+        columns[ANNOTATION].append(self._annotation(rest) if rest else None)
+        columns["source"].append(own.get("source") or stated.source)
+        columns["source_details"].append(own.get("source_details") or stated.source_details or (url if type(url) is str else None))
+        columns["license"].append(own.get("license") or stated.license)
+        columns["original_time"].append(own.get("original_time") or stated.original_time or (_own_time(rest) if rest else None))
         columns["extra"].append(_json(rest) if rest else None)
 
     def _annotation(self, rest: dict[str, Any]) -> str | None:
+        """Take the annotation out of what the payload left over."""
         if ANNOTATION in self.mapping:
-            return None if (value := self._own_value(rest, ANNOTATION)) is None else _json(value)
-        names = _LABELS if self.kind is Kind.SUPERVISED else (ANNOTATION,)
-        name = _first(rest, names)
+            value = self._own_value(rest, ANNOTATION)
+            rest.pop(str(self.mapping[ANNOTATION]), None)
+            return None if value is None else _json(value)
+        name = _first(rest, _LABELS if self.kind is Kind.SUPERVISED else (ANNOTATION,))
         return _json(rest.pop(name)) if name else None
 
     def _own_value(self, fields: Mapping[str, Any], column: str) -> Any:
@@ -612,7 +612,7 @@ class _Shaper:
 
     def _own(self, fields: Mapping[str, Any], column: str) -> str | None:
         """Give the record's own word on its source, where the recipe maps one."""
-        value = self._own_value(fields, column) if self.mapping else None
+        value = self._own_value(fields, column)
         return None if value is None else value if isinstance(value, str) else _json(value)
 
     def _mapped(self, fields: Mapping[str, Any]) -> Payload:

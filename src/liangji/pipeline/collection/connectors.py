@@ -154,7 +154,7 @@ class ObjectStore:
                 metas += [] if metas or not key or prefix != key else [store.head(key)]
         except Exception as error:  # each store has errors of its own kind
             raise InputError(
-                f"cannot list '{path}': {error}", "", "check the address and the credentials in the environment"
+                f"cannot list '{path}': {_first_line(error)}", "", "check the address and the credentials in the environment"
             ) from error
         wanted = [meta for meta in metas if _is_wanted(meta["path"], key)]
         if not wanted:
@@ -182,8 +182,12 @@ class ObjectStore:
             return from_url(address, **self._options)
         except Exception as error:  # each store has errors of its own kind
             raise UsageError(
-                f"no object store at '{address}': {error}", "", "use s3://, https://, file:/// or memory:///"
+                f"no object store at '{address}': {_first_line(error)}", "", "use s3://, https://, file:/// or memory:///"
             ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _is_wanted(key: str, pattern: str) -> bool:

@@ -217,6 +217,8 @@ class _Walk:
             yield Fault(place.origin, error.what, error.mend, code=error.code)
         except LiangjiError as error:
             yield Fault(place.origin, error.what, error.mend, code=error.code)
+        except RecursionError:
+            yield Fault(place.origin, "cannot be read: nested too deeply", "flatten it", code="unreadable")
         except Exception as error:  # noqa: BLE001  # outermost loop over foreign bytes: each failure is recorded and counted
             what = f"cannot be read: {type(error).__name__}: {error}"
             yield Fault(place.origin, what, "fetch or convert the file again", code="unreadable")

@@ -84,17 +84,19 @@ class ReadLines(ReadText):
 # --- Markdown
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-_COMMENT = re.compile(r"<!--.*?-->[ \t]*\n?", re.DOTALL)
-_FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)[`~]*[ \t]*$", re.DOTALL | re.MULTILINE)
-_HEADING = re.compile(r"^#\s+(.+?)(?:\s+\{#[^}]*\})?\s*#*\s*$", re.MULTILINE)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_HEADING = re.compile(r"^#[ \t]+([^\n]{1,500})", re.MULTILINE)
+_HEADING_ID = re.compile(r"\{#[^}]*\}$")
+# Every repetition is bounded: these run over texts that strangers wrote.
 _PLAIN_RULES = (
     (re.compile(r"^(?:`{3,}|~{3,})[^\n]*\n?", re.MULTILINE), ""),  # fences go, the code stays
-    (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), r"\1"),
-    (re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])"), r"\1"),
-    (re.compile(r"^#{1,6}\s+|\s+\{#[^}\n]*\}\s*$|^>\s?", re.MULTILINE), ""),
-    (re.compile(r"(\*\*|__|~~|`)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
-    (re.compile(r"</?[A-Za-z][^<>\n]*>"), ""),
+    (re.compile(r"!\[([^\]\n]{0,500})\]\([^)\n]{0,1000}\)"), r"\1"),
+    (re.compile(r"\[([^\[\]\n]{1,500})\](?:\([^)\n]{0,1000}\)|\[[^\]\n]{0,200}\])"), r"\1"),
+    (re.compile(r"^#{1,6}[ \t]+|[ \t]{1,20}\{#[^}\n]{0,200}\}[ \t]{0,20}$|^>[ \t]?", re.MULTILINE), ""),
+    (re.compile(r"(\*\*|__|~~|`)(?=\S)([^\n]{1,300}?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"</?[A-Za-z][^<>\n]{0,1000}>"), ""),
 )
+_FRONT_MATTER_CHARACTERS = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -120,7 +122,8 @@ class ReadMarkdown:
         text, notes = decoded(read_whole(stream, limits), self.encoding, origin)
         yield from notes
         fields: dict[str, Any] = {}
-        if matter := _FRONT_MATTER.match(text):
+        matter = _FRONT_MATTER.match(text)
+        if matter and matter.end() <= _FRONT_MATTER_CHARACTERS:
             try:
                 fields = _front_matter(matter[1])
                 text = text[matter.end() :]
@@ -128,7 +131,7 @@ class ReadMarkdown:
                 yield Note(origin, f"front matter left in the text: {error.what}", 1, "front_matter")
         text = _without_comments(text)
         if heading := _HEADING.search(text):
-            fields.setdefault("title", heading[1])
+            fields.setdefault("title", _HEADING_ID.sub("", heading[1].rstrip().rstrip("#").rstrip()).rstrip())
         if not self.markup:
             for pattern, replacement in _PLAIN_RULES:
                 text = pattern.sub(replacement, text)
@@ -136,14 +139,35 @@ class ReadMarkdown:
 
 
 def _without_comments(text: str) -> str:
-    """Take comments out, but not those that stand in a block of code."""
+    """Take comments out, but not those that stand in a block of code; what is never closed stays."""
     if "<!--" not in text:
         return text
+    parts: list[str] = []
+    prose: list[str] = []
+    fence = ""
+    for line in text.splitlines(keepends=True):
+        mark = _FENCE.match(line)
+        if fence:
+            parts.append(line)
+            if mark and mark[1].startswith(fence) and not line[mark.end() :].strip():
+                fence = ""
+        elif mark:
+            parts += (_cut_comments("".join(prose)), line)
+            prose, fence = [], mark[1]
+        else:
+            prose.append(line)
+    return "".join((*parts, _cut_comments("".join(prose))))
+
+
+def _cut_comments(text: str) -> str:
     parts, at = [], 0
-    for fence in _FENCE.finditer(text):
-        parts += [_COMMENT.sub("", text[at : fence.start()]), fence[0]]
-        at = fence.end()
-    return "".join((*parts, _COMMENT.sub("", text[at:])))
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start)) >= 0:
+        parts.append(text[at:start])
+        at = end + 3
+        starts_line = start == 0 or text[start - 1] == "\n"
+        if starts_line and text[at : at + 1] == "\n":
+            at += 1  # a line that was all comment goes whole
+    return "".join((*parts, text[at:]))
 
 
 def _front_matter(source: str) -> dict[str, Any]:
@@ -183,7 +207,7 @@ class ReadHtml:
         yield RawRecord(fields, 0)
 
 
-_META = re.compile(r"<meta\b[^>]*>", re.IGNORECASE)
+_META = re.compile(r"<meta\b[^<>]{0,4000}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _META_NAMES = ("description", "author", "keywords")
 _HEAD_CHARACTERS = 64 << 10
@@ -305,6 +329,7 @@ class ReadPdf:
 
 # --- YAML
 
+_MOST_YAML_BYTES = 16 << 20  # its parser takes a minute for as much
 _MOST_YAML_NODES = 1_000_000  # with every alias written out
 
 
@@ -327,7 +352,11 @@ class ReadYaml:
     encoding: Annotated[str | None, Field(description="encoding of the file; null: found from its bytes")] = None
 
     def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[Raw]:
-        text, notes = decoded(read_whole(stream, limits), self.encoding, origin)
+        data = read_whole(stream, limits)
+        if len(data) > _MOST_YAML_BYTES:
+            what = f"{format_size(len(data))} of YAML, over the limit of {format_size(_MOST_YAML_BYTES)}"
+            raise LimitExceeded(what, "", "write the records as jsonl")
+        text, notes = decoded(data, self.encoding, origin)
         yield from notes
         value = load_yaml(text)
         if value is None:
