@@ -52,12 +52,12 @@ def build(
         _show_forecast(building.forecast(recipe), as_json=as_json)
         return
     budget = Budget.of(parse_size(memory) if memory else None, workers)
-    with _stoppable() as stop, TerminalProgress() as progress:
+    with stoppable() as stop, TerminalProgress() as progress:
         result = building.build(
             recipe,
             open_workspace(workspace, database, objects),
             author=author,
-            default_author=_user(),
+            default_author=user(),
             message=message,
             budget=budget,
             progress=progress,
@@ -67,7 +67,7 @@ def build(
     if as_json:
         write_json(summary(result))
     else:
-        _show_result(result)
+        show_result(result)
 
 
 def summary(result: RunResult) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _show_forecast(forecast: building.Forecast, *, as_json: bool) -> None:
     click.echo(say("build.columns", columns=", ".join(column["name"] for column in forecast.columns)))
 
 
-def _show_result(result: RunResult) -> None:
+def show_result(result: RunResult) -> None:
     version, ledger = result.version, result.ledger
     click.echo(say("build.done" if result.is_new else "build.same", dataset=version.dataset, number=version.number, id=version.id))
     steps = [
@@ -152,7 +152,7 @@ def place(item: dict[str, Any]) -> str:
     return f"{item['origin']}:{item['line']}" if item.get("line", -1) > 0 else str(item["origin"])
 
 
-def _user() -> str | None:
+def user() -> str | None:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without a name for its user
@@ -160,7 +160,7 @@ def _user() -> str | None:
 
 
 @contextmanager
-def _stoppable() -> Iterator[threading.Event]:
+def stoppable() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C or SIGTERM into a polite stop; the second one ends the process."""
     stop = threading.Event()
 

@@ -30,7 +30,12 @@ class TerminalProgress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._label:
-            self._show(final=True, failed=error is not None)
+            self._show(final=True, failed=True)
+
+    def done(self) -> None:
+        with self._lock:
+            self._show(final=True)
+            self._label = ""
 
     def phase(self, label: str, total: int, unit: str) -> None:  # the unit only matters to other doors
         with self._lock:

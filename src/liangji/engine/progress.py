@@ -17,6 +17,9 @@ class Progress(Protocol):
     def advance(self, done: int, rows: int, size_bytes: int) -> None:
         """More is done: of the phase's unit, and in rows and bytes of records."""
 
+    def done(self) -> None:
+        """The last phase has ended."""
+
 
 class Silent:
     """Tell nothing."""
@@ -24,6 +27,8 @@ class Silent:
     def phase(self, label: str, total: int, unit: str) -> None: ...
 
     def advance(self, done: int, rows: int, size_bytes: int) -> None: ...
+
+    def done(self) -> None: ...
 
 
 class RunStopped(RunError):

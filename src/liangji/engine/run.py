@@ -141,6 +141,7 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
         raise _nothing_read(every)
     result = _commit(state, run_id, author, message, started, files, by_file, every, units, ledger)
     _forget_others(state, files, by_file, every)
+    state.progress.done()
     return result
 
 

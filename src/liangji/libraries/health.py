@@ -101,4 +101,9 @@ def _workspace(open_workspace: Callable[[], Workspace]) -> Iterator[Finding]:
     except LiangjiError as error:
         yield Finding("objects", "bad", error.what, error.mend)
         return
-    yield Finding("objects", "good" if test.is_safe else "bad", test.what, test.mend)
+    if not test.is_writable:
+        yield Finding("objects", "bad", test.detail or "not writable", "check the address, the credentials and the permissions")
+    elif not test.honours_create_only:
+        yield Finding("objects", "missing", "create-only writes are not honoured", "let only one process write to this store")
+    else:
+        yield Finding("objects", "good", "writable, create-only writes are honoured")

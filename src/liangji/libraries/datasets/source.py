@@ -20,7 +20,7 @@ from liangji.pipeline.collection.reading import read_raw
 
 _SHAPE_VERSION = "1"  # raised when the same raw records may give other rows
 # Libraries whose next version may read the same bytes in another way.
-_LIBRARIES = ("charset-normalizer", "fastwarc", "openpyxl", "orjson", "pyarrow", "pypdfium2", "trafilatura")
+_LIBRARIES = ("defusedxml", "openpyxl", "orjson", "pillow", "pyarrow", "pypdfium2", "trafilatura")
 
 
 class KnownHashes(Protocol):
@@ -81,6 +81,7 @@ class Inputs:
                 self._recipe.limits.reading,
                 format=entry.format,
                 encoding=entry.encoding,
+                options=entry.options,
                 modality=self._recipe.modality,
             )
             yield from shape(raw, self._recipe.kind, self._recipe.modality, entry.fields, _provenance(entry))
