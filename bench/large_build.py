@@ -79,7 +79,15 @@ def measure(folder: Path, options: list[str]) -> dict[str, object]:
     """Build once in a fresh workspace; gives the outcome with wall and CPU seconds and peak memory in bytes."""
     workspace = folder / "workspace"
     shutil.rmtree(workspace, ignore_errors=True)
-    command = [str(Path(sys.executable).with_name("liangji")), "build", "recipe.yaml", "--workspace", str(workspace), "--json", *options]
+    command = [
+        str(Path(sys.executable).with_name("liangji")),
+        "build",
+        "recipe.yaml",
+        "--workspace",
+        str(workspace),
+        "--json",
+        *options,
+    ]
     started = time.monotonic()
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101  # asked for above

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from liangji.cli.operators import default_of, describe, type_of
+from liangji.cli.operators import describe, type_of
 from liangji.core import errors, registry
 from liangji.engine.recipe import Input, Limits, Output, Recipe, recipe_schema
 
@@ -38,7 +38,9 @@ def pages() -> dict[str, str]:
 
 
 def _operators() -> Iterator[str]:
-    found = sorted((describe(name) for name in registry.names(registry.Group.OPERATORS)), key=lambda item: (item["module"], item["name"]))
+    found = sorted(
+        (describe(name) for name in registry.names(registry.Group.OPERATORS)), key=lambda item: (item["module"], item["name"])
+    )
     yield "# Operators\n"
     yield f"{len(found)} are installed. `liangji operators list` shows them; a package of yours adds its own by entry point.\n"
     module = ""
@@ -59,9 +61,15 @@ def _options(schema: dict[str, Any]) -> Iterator[str]:
         return
     yield "| option | type | default | meaning |\n|---|---|---|---|"
     for name, item in rows.items():
-        cells = (f"`{name}`", _cell(type_of(item)), f"`{_cell(default_of(item))}`", _cell(item.get("description", "")))
+        cells = (f"`{name}`", _cell(type_of(item, schema.get("$defs", {}))), _default(item), _cell(item.get("description", "")))
         yield "| " + " | ".join(cells) + " |"
     yield ""
+
+
+def _default(item: dict[str, Any]) -> str:
+    if "default" not in item:
+        return "required"
+    return "–" if isinstance(item["default"], dict | list) else f"`{_cell(str(item['default']))}`"
 
 
 def _cell(text: str) -> str:
@@ -78,11 +86,11 @@ def _recipe() -> Iterator[str]:
     yield "A recipe is one YAML file. [recipe.schema.json](recipe.schema.json) is its JSON Schema, for editors.\n"
     for title, model in (("Recipe", Recipe), ("inputs: each entry", Input), ("output", Output), ("limits", Limits)):
         yield f"## {title}\n\n| field | type | default | meaning |\n|---|---|---|---|"
-        for name, item in TypeAdapter(model).json_schema()["properties"].items():
+        schema = TypeAdapter(model).json_schema()
+        for name, item in schema["properties"].items():
             if name not in ("text", "folder"):
-                kind = "list of `name: {options}`" if name == "steps" else _cell(type_of(item))
-                default = "–" if name in ("steps", "output", "limits", "reading") else f"`{_cell(default_of(item))}`"
-                yield f"| `{name}` | {kind} | {default} | {_cell(item.get('description', ''))} |"
+                kind = "list of `name: {options}`" if name == "steps" else _cell(type_of(item, schema.get("$defs", {})))
+                yield f"| `{name}` | {kind} | {_default(item)} | {_cell(item.get('description', ''))} |"
         yield ""
     limits = TypeAdapter(Limits).json_schema()["$defs"]["ReadLimits"]
     yield "## limits.reading\n"

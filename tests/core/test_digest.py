@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +15,10 @@ from liangji.core.schema import Kind, Modality, record_schema
 SCHEMA = record_schema(Kind.PRETRAINING)
 
 
-def batch(texts: list[str | None]) -> pa.RecordBatch:
-    rows = [{"id": f"{number}", "text": text, "parents": [], "record": number, "generated": 0} for number, text in enumerate(texts)]
+def batch(texts: Sequence[str | None]) -> pa.RecordBatch:
+    rows: list[dict[str, Any]] = [
+        {"id": f"{number}", "text": text, "parents": [], "record": number, "generated": 0} for number, text in enumerate(texts)
+    ]
     return pa.RecordBatch.from_pylist(rows, SCHEMA)
 
 
@@ -31,17 +36,16 @@ def test_measured_columns_do_not_count_and_string_width_neither() -> None:
 
 
 def test_every_change_of_a_record_counts() -> None:
-    digests = {
-        rows_digest([batch(texts)], Kind.PRETRAINING)
-        for texts in ([], ["a"], ["b"], [None], [""], ["a", "b"], ["ab", ""], ["", "ab"], ["a", "b", "b"])
-    }
+    cases: list[list[str | None]] = [[], ["a"], ["b"], [None], [""], ["a", "b"], ["ab", ""], ["", "ab"], ["a", "b", "b"]]
+    digests = {rows_digest([batch(texts)], Kind.PRETRAINING) for texts in cases}
     assert len(digests) == 9
 
 
 def test_lists_count_by_their_values() -> None:
     schema = record_schema(Kind.INSTRUCTION)
     one, two = (
-        pa.RecordBatch.from_pylist([{"id": "1", "messages": [{"role": "user", "content": content}]}], schema) for content in ("a", "b")
+        pa.RecordBatch.from_pylist([{"id": "1", "messages": [{"role": "user", "content": content}]}], schema)
+        for content in ("a", "b")
     )
     assert rows_digest([one], Kind.INSTRUCTION) != rows_digest([two], Kind.INSTRUCTION)
 

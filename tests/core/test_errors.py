@@ -14,7 +14,7 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_crosses_processes(kind: type[LiangjiError]) -> None:
-    error = kind("a", (RecipeFault(1, "x", "y"),)) if kind is RecipeError else kind("what", "where", "mend")  # type: ignore[arg-type]
+    error = kind("a", (RecipeFault(1, "x", "y"),)) if kind is RecipeError else kind("what", "where", "mend")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # our own bytes
 
 

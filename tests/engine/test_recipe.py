@@ -53,7 +53,11 @@ def test_a_good_recipe_keeps_its_steps_in_order() -> None:
 
 
 def test_every_fault_is_reported_at_once_with_line_and_field() -> None:
-    text = GOOD.replace("kind: pretraining", "kind: pretraning").replace("words: script", "word: script").replace("license:", "licence:")
+    text = (
+        GOOD.replace("kind: pretraining", "kind: pretraning")
+        .replace("words: script", "word: script")
+        .replace("license:", "licence:")
+    )
     found = faults(text)
     assert [(line, field) for line, field, _ in found] == [
         (2, "kind"),
@@ -79,7 +83,9 @@ def test_text_that_is_no_yaml_names_the_line() -> None:
     assert what.startswith("not YAML")
 
 
-@pytest.mark.parametrize("text", ["", "- a\n", "just words", "a: &x [*x]\n", "? [a]\n: b\n", "dataset: !!python/object/apply:os.system ['true']\n"])
+@pytest.mark.parametrize(
+    "text", ["", "- a\n", "just words", "a: &x [*x]\n", "? [a]\n: b\n", "dataset: !!python/object/apply:os.system ['true']\n"]
+)
 def test_odd_documents_are_faults_and_never_tracebacks(text: str) -> None:
     assert faults(text)
 

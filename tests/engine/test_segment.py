@@ -81,7 +81,10 @@ def planned(operator: Any) -> tuple[Plan, Segment]:
 def test_bad_rows_stand_alone_in_quarantine_and_the_rest_go_on() -> None:
     outcome = run(FailsOn(), batch_of(["one", "bad", "three", "four", "bad"]))
     assert [text for batch in outcome.kept for text in batch.column("text").to_pylist()] == ["one", "three", "four"]
-    assert [(row["record"], row["what"]) for row in outcome.quarantined] == [(1, "ValueError: cannot bear it"), (4, "ValueError: cannot bear it")]
+    assert [(row["record"], row["what"]) for row in outcome.quarantined] == [
+        (1, "ValueError: cannot bear it"),
+        (4, "ValueError: cannot bear it"),
+    ]
 
 
 @given(st.lists(st.sampled_from(["good", "bad", "no"]), max_size=40), st.integers(0, 40))

@@ -65,17 +65,19 @@ def show(name: str, *, as_json: bool) -> None:
     click.echo(f"{click.style(name, bold=True)}  {found['kind']} · {found['module']} · {found['modality']} · v{found['version']}\n")
     click.echo(found["text"] + "\n")
     properties: dict[str, Any] = found["schema"].get("properties", {})
-    rows = [(key, type_of(item), default_of(item), item.get("description", "")) for key, item in properties.items()]
+    definitions = found["schema"].get("$defs", {})
+    rows = [
+        (key, type_of(item, definitions), str(item.get("default", say("operators.required"))), item.get("description", ""))
+        for key, item in properties.items()
+    ]
     write_table([say(f"operators.{key}") for key in ("option", "type", "default", "meaning")], rows)
 
 
-def type_of(item: dict[str, Any]) -> str:
+def type_of(item: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Say which values an option takes, from its JSON Schema."""
+    item = definitions.get(item.get("$ref", "").rpartition("/")[2], item)
     if "enum" in item:
         return " | ".join(str(value) for value in item["enum"])
     if "anyOf" in item:
-        return " | ".join(type_of(branch) for branch in item["anyOf"])
-    return str(item.get("const") or item.get("type") or item.get("$ref", "").rpartition("/")[2] or "-")
-
-
-def default_of(item: dict[str, Any]) -> str:
-    return str(item["default"]) if "default" in item else say("operators.required")
+        return " | ".join(type_of(branch, definitions) for branch in item["anyOf"])
+    return str(item.get("const") or item.get("type") or "-")

@@ -90,8 +90,8 @@ class Recipe(BaseModel):
     modality: Annotated[Modality, Field(description="what its records are")] = Modality.TEXT
     inputs: Annotated[list[Input], Field(min_length=1, description="where records come from")]
     steps: Annotated[list[Step], Field(description="operators in order, each `name: {options}`")] = []
-    output: Output = Output()
-    limits: Limits = Limits()
+    output: Annotated[Output, Field(description="what the version says of itself")] = Output()
+    limits: Annotated[Limits, Field(description="what may go wrong, and what it may cost")] = Limits()
     text: Annotated[str, Field(exclude=True, description="the recipe as written")] = ""
     folder: Annotated[Path, Field(exclude=True, description="what relative paths start from")] = Path()
 

@@ -29,7 +29,9 @@ output: {message: first build, author: tester}
 
 
 def sentence(rng: random.Random) -> str:
-    return "".join(rng.choices("设备运行检测温度压力轴承电机振动记录维护更换清洁校准报警恢复正常操作", k=rng.randrange(20, 60))) + "。"
+    return (
+        "".join(rng.choices("设备运行检测温度压力轴承电机振动记录维护更换清洁校准报警恢复正常操作", k=rng.randrange(20, 60))) + "。"
+    )
 
 
 def document(seed: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.libraries.datasets.conftest import RECIPE, write_raw
 
 from liangji.core.errors import FaultShareExceeded, RunError, UsageError
 from liangji.engine import shards
@@ -16,7 +17,6 @@ from liangji.engine.run import RunResult
 from liangji.libraries.datasets import looking
 from liangji.libraries.datasets.building import build, forecast
 from liangji.stores.workspace import Workspace
-from tests.libraries.datasets.conftest import RECIPE, write_raw
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.libraries.datasets.conftest import write_raw
 
 from liangji.engine import shards
 from liangji.libraries.datasets import looking
 from liangji.libraries.datasets.building import build
 from liangji.stores.workspace import Workspace
-from tests.libraries.datasets.conftest import write_raw
 
 KILLS = 20
 
