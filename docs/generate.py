@@ -61,14 +61,21 @@ def _options(schema: dict[str, Any]) -> Iterator[str]:
         return
     yield "| option | type | default | meaning |\n|---|---|---|---|"
     for name, item in rows.items():
-        cells = (f"`{name}`", _cell(type_of(item, schema.get("$defs", {}))), _default(item), _cell(item.get("description", "")))
+        cells = (
+            f"`{name}`",
+            _cell(type_of(item, schema.get("$defs", {}))),
+            _default(name, item, schema),
+            _cell(item.get("description", "")),
+        )
         yield "| " + " | ".join(cells) + " |"
     yield ""
 
 
-def _default(item: dict[str, Any]) -> str:
-    if "default" not in item:
+def _default(name: str, item: dict[str, Any], schema: dict[str, Any]) -> str:
+    if name in schema.get("required", []):
         return "required"
+    if "default" not in item:
+        return "–"
     return "–" if isinstance(item["default"], dict | list) else f"`{_cell(str(item['default']))}`"
 
 
@@ -90,7 +97,7 @@ def _recipe() -> Iterator[str]:
         for name, item in schema["properties"].items():
             if name not in ("text", "folder"):
                 kind = "list of `name: {options}`" if name == "steps" else _cell(type_of(item, schema.get("$defs", {})))
-                yield f"| `{name}` | {kind} | {_default(item)} | {_cell(item.get('description', ''))} |"
+                yield f"| `{name}` | {kind} | {_default(name, item, schema)} | {_cell(item.get('description', ''))} |"
         yield ""
     limits = TypeAdapter(Limits).json_schema()["$defs"]["ReadLimits"]
     yield "## limits.reading\n"

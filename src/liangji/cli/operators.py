@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from itertools import groupby
 from typing import Any
 
 import click
 from pydantic import TypeAdapter
 
-from liangji.cli.output import json_option, say, write_json, write_table
+from liangji.cli.output import json_option, language, say, write_json, write_table
 from liangji.core import registry
 from liangji.core.operator import rule_source, summary
+from liangji.locales import text
 
 
 @click.group(help=say("help.operators.summary"))
@@ -28,6 +30,7 @@ def describe(name: str) -> dict[str, Any]:
         "kind": str(kind.kind),
         "modality": str(kind.modality),
         "version": kind.version,
+        "label": _word("labels", name) or summary(kind),
         "does": summary(kind),
         "source": rule_source(kind),
         "options": list(schema.get("properties", {})),
@@ -44,14 +47,22 @@ def list_(*, as_json: bool) -> None:
         write_json([{key: value for key, value in item.items() if key not in ("schema", "text")} for item in found])
         return
     found.sort(key=lambda item: (item["module"], item["kind"], item["name"]))
-    headings = [say(f"operators.{key}") for key in ("name", "module", "kind", "version", "options", "does")]
-    write_table(
-        headings,
-        [
-            (item["name"], item["module"], item["kind"], item["version"], " ".join(item["options"]) or "-", item["does"])
-            for item in found
-        ],
-    )
+    for module, items in groupby(found, key=lambda item: item["module"]):
+        click.secho(f"\n{_word('modules', module) or module}", bold=True)
+        for item in items:
+            click.echo(f"  {click.style(item['name'], fg='cyan')}  {item['label']}  [{item['kind']} · v{item['version']}]")
+            if item["options"]:
+                click.echo(f"      {say('operators.options')}: {', '.join(item['options'])}")
+            click.echo(f"      {say('operators.source')}: {item['source'] or '-'}")
+    click.echo(f"\n{say('operators.count', count=len(found))}")
+
+
+def _word(topic: str, key: str) -> str:
+    """Name an operator or a module in the reader's language; a stranger's by its own word."""
+    try:
+        return text(f"operators.{topic}.{key}", language())
+    except KeyError:
+        return ""
 
 
 @operators.command(help=say("help.operators.show"))
@@ -67,10 +78,16 @@ def show(name: str, *, as_json: bool) -> None:
     properties: dict[str, Any] = found["schema"].get("properties", {})
     definitions = found["schema"].get("$defs", {})
     rows = [
-        (key, type_of(item, definitions), str(item.get("default", say("operators.required"))), item.get("description", ""))
+        (key, type_of(item, definitions), _default(key, item, found["schema"]), item.get("description", ""))
         for key, item in properties.items()
     ]
     write_table([say(f"operators.{key}") for key in ("option", "type", "default", "meaning")], rows)
+
+
+def _default(key: str, item: dict[str, Any], schema: dict[str, Any]) -> str:
+    if key in schema.get("required", []):
+        return say("operators.required")
+    return str(item.get("default", "-"))
 
 
 def type_of(item: dict[str, Any], definitions: dict[str, Any]) -> str:
