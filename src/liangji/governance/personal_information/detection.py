@@ -6,15 +6,17 @@ Positions are code points of the text as it was given.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from liangji.governance.personal_information import names, rules, secrets
 from liangji.governance.personal_information.kinds import KINDS
-from liangji.governance.personal_information.normalised import NUMERAL, normalise, with_numerals_as_digits
+from liangji.governance.personal_information.normalised import NUMERAL, code_point_table, with_numerals_as_digits
 from liangji.governance.personal_information.rules import DIGITS, Candidate, Confidence
+from liangji.kernels.anchor_bits import MENTIONS_NUMERALS
 
 _NAMES = frozenset({"person_name", "postal_address"})
 
@@ -52,39 +54,64 @@ def find_in(
     texts: pa.Array, kinds: Collection[str] | None = None, minimum_confidence: Confidence = "high"
 ) -> list[tuple[Finding, ...]]:
     """Find what each row of a string column holds, as `find` does; nothing in null rows."""
-    from liangji.kernels.buffers import text_buffers  # noqa: PLC0415 - numba takes a while to load
+    from liangji.kernels import anchors  # noqa: PLC0415 - numba takes a while to load
+    from liangji.kernels.buffers import text_buffers  # noqa: PLC0415
     from liangji.kernels.candidates import candidate_windows  # noqa: PLC0415
 
     wanted = frozenset(KINDS if kinds is None else kinds)
     buffers = text_buffers(texts)
     windows = candidate_windows(buffers, bool(wanted & _NAMES))
     found: list[tuple[Finding, ...]] = [()] * len(texts)
-    for document, start, end, before, triggers in zip(*(column.tolist() for column in windows), strict=True):
-        window = buffers.data[start:end].tobytes().decode()
+    if not len(windows.document):
+        return found
+    normalised = anchors.normalised_windows(buffers.data, windows.start, windows.end, code_point_table(anchors.DROPPED))
+    places = anchors.anchors(normalised, only_sure=minimum_confidence == "high")
+    whole = normalised.codes.tobytes().decode("utf-32-le")
+    cuts = np.searchsorted(places.positions, normalised.starts).tolist()
+    starts, positions, marks = normalised.starts.tolist(), places.positions.tolist(), places.marks.tolist()
+    columns = (windows.document, windows.characters_before, windows.triggers, places.mentions)
+    for window, (document, before, triggers, mentions) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+        first, start = cuts[window], starts[window]
+        last = cuts[window + 1]
+        if first == last and not triggers & ~DIGITS and not mentions:
+            continue
+        marked = [(positions[place] - start, marks[place]) for place in range(first, last)]
         chosen = tuple(
-            Finding(finding.start + before, finding.end + before, finding.kind, finding.confidence)
-            for finding in _find_in_window(window, triggers)
-            if finding.kind in wanted and (minimum_confidence == "low" or finding.confidence == "high")
+            Finding(
+                before + int(normalised.origin[start + candidate.start]),
+                before + int(normalised.origin[start + candidate.end - 1]) + 1,
+                candidate.kind,
+                candidate.confidence,
+            )
+            for candidate in _candidates(whole[start : starts[window + 1]], triggers, marked, mentions, minimum_confidence)
+            if candidate.kind in wanted
         )
         if chosen:
             found[document] += chosen
     return found
 
 
-def _find_in_window(window: str, triggers: int) -> list[Finding]:
-    normalised = normalise(window)
-    text = normalised.text
-    found = [*rules.candidates(text, triggers), *secrets.candidates(text, triggers), *names.candidates(text, triggers)]
-    if triggers & DIGITS and not window.isascii():
+def _candidates(
+    text: str, triggers: int, marked: list[tuple[int, int]], mentions: int, minimum_confidence: Confidence
+) -> list[Candidate]:
+    """Find what a normalised window holds, in order and without overlaps."""
+    found = list(rules.candidates_at(text, triggers, marked, mentions))
+    if triggers & ~DIGITS:
+        found += secrets.candidates_at(text, triggers, marked, mentions)
+        found += names.candidates(text, triggers)
+    if triggers & DIGITS and mentions & MENTIONS_NUMERALS:
         spoken = with_numerals_as_digits(text)
         if spoken != text:
             found += [c for c in rules.candidates(spoken, DIGITS) if any(n in text[c.start : c.end] for n in NUMERAL)]
-    chosen = strongest(found)
-    return [Finding(*normalised.span(c.start, c.end), c.kind, c.confidence) for c in chosen]
+    if minimum_confidence == "high":  # what is unsure takes nothing from what is sure
+        found = [candidate for candidate in found if candidate.confidence == "high"]
+    return strongest(found)
 
 
-def strongest(found: Iterable[Candidate]) -> list[Candidate]:
+def strongest(found: Sequence[Candidate]) -> list[Candidate]:
     """Settle overlaps: high before low, then rank, then length; the first of equals. Sorted by position."""
+    if len(found) < 2:
+        return list(found)
     chosen: list[Candidate] = []
     for candidate in sorted(found, key=lambda c: (c.confidence != "high", -c.rank, c.start - c.end, c.start, c.kind)):
         if all(candidate.end <= other.start or other.end <= candidate.start for other in chosen):

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 _DASHES = "‐‑‒–—―−－﹣─"
 _DOTS = "•・‧∙⋅●"
 _ZERO_WIDTH = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
@@ -52,6 +55,18 @@ def with_numerals_as_digits(text: str) -> str:
     '电话13800138000，一共三个'
     """
     return NUMERAL_RUN.sub(lambda run: run[0].translate(_NUMERALS), text)
+
+
+@cache
+def code_point_table(dropped: int) -> NDArray[np.uint32]:
+    """Give what `normalise` makes of each code point; `dropped` stands for a character without width."""
+    table = np.arange(0x1FC00, dtype=np.uint32)
+    for code_point, replacement in _table().items():
+        table[code_point] = ord(replacement)
+    for code_point in range(len(table)):
+        if _ZERO_WIDTH.match(chr(table[code_point])):
+            table[code_point] = dropped
+    return table
 
 
 @cache

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Literal, NamedTuple
 
 from liangji.governance.personal_information import check_digits
+from liangji.kernels import anchor_bits as anchors
 
 Confidence = Literal["high", "low"]
 
@@ -33,18 +36,49 @@ class Rule(NamedTuple):
     pattern: re.Pattern[str]
     judge: Callable[[str, re.Match[str]], Confidence | None]
     rank: int = 5
+    anchor: int = 0  # marks of the places where a match can begin (kernels.anchor_bits); 0: it may begin everywhere
+    mention: int = 0  # what the window must mention somewhere for the judge to be sure, or to say anything
+
+    def candidate(self, text: str, match: re.Match[str]) -> Candidate | None:
+        """Judge a match. A named group `value` narrows it."""
+        confidence = self.judge(text, match)
+        if confidence is None:
+            return None
+        group = "value" if "value" in self.pattern.groupindex else 0
+        return Candidate(match.start(group), match.end(group), self.kind, confidence, self.rank)
 
 
 def candidates(text: str, triggers: int) -> Iterator[Candidate]:
-    """Find everything that looks right; overlaps are settled by the caller. A named group `value` narrows the match."""
+    """Find everything that looks right by trying all rules everywhere; overlaps are settled by the caller."""
     for rule in RULES:
-        if not rule.triggers & triggers:
-            continue
-        for match in rule.pattern.finditer(text):
-            confidence = rule.judge(text, match)
-            if confidence:
-                group = "value" if "value" in rule.pattern.groupindex else 0
-                yield Candidate(match.start(group), match.end(group), rule.kind, confidence, rule.rank)
+        if rule.triggers & triggers:
+            yield from filter(None, (rule.candidate(text, match) for match in rule.pattern.finditer(text)))
+
+
+def candidates_at(text: str, triggers: int, marked: Iterable[tuple[int, int]], mentions: int) -> Iterator[Candidate]:
+    """Find what `candidates` finds, from the marked places only: position and marks, ascending."""
+    ends: defaultdict[int, int] = defaultdict(int)  # matches of one rule do not overlap
+    for position, mark in marked:
+        for number, rule in _rules_at(mark, triggers, mentions):
+            if ends[number] <= position and (match := rule.pattern.match(text, position)):
+                ends[number] = match.end()
+                candidate = rule.candidate(text, match)
+                if candidate:
+                    yield candidate
+    for _, rule in _rules_at(0, triggers, mentions):
+        yield from filter(None, (rule.candidate(text, match) for match in rule.pattern.finditer(text)))
+
+
+@cache
+def _rules_at(mark: int, triggers: int, mentions: int) -> tuple[tuple[int, Rule], ...]:
+    """Choose the rules that are tried at a place with these marks; with mark 0, those that are tried everywhere."""
+    return tuple(
+        (number, rule)
+        for number, rule in enumerate(RULES)
+        if rule.triggers & triggers
+        and (rule.anchor & mark if mark else not rule.anchor)
+        and (not rule.mention or rule.mention & mentions)
+    )
 
 
 # --- context -----------------------------------------------------------------------------------------------------------------
@@ -440,40 +474,40 @@ _END = r"(?![0-9A-Za-z])"
 
 RULES: tuple[Rule, ...] = (
     Rule("email", AT, re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}(?:@|[ ]?[\[(](?:at|AT)[\])][ ]?)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.|[ ]?[\[(](?:dot|DOT)[\])][ ]?))+[A-Za-z]{2,24}(?![A-Za-z0-9-])"), _judge_email, 8),
-    Rule("resident_identity_number", DIGITS, re.compile(rf"(?<!\d)[1-8](?:{_S}\d){{16}}{_S}[\dXx](?![0-9A-Za-z])"), _judge_identity, 9),
-    Rule("residence_permit", DIGITS, re.compile(rf"(?<!\d)8(?:{_S}\d){{16}}{_S}[\dXx](?![0-9A-Za-z])"), _judge_residence_permit, 9),
-    Rule("resident_identity_number", DIGITS, re.compile(r"(?<![0-9A-Za-z])[1-8]\d{14}(?![0-9A-Za-z])"), _judge_old_identity, 2),
-    Rule("unified_social_credit_code", TOKEN | DIGITS, re.compile(rf"{_LIST_SEPARATED}[1-9ANYany](?:{_S}[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]){{17}}{_END}"), _judge_credit_code, 8),
-    Rule("mobile_phone", DIGITS, re.compile(rf"(?<!\d){_COUNTRY_CODE}(?P<number>1[3-9]\d{{9}})(?!\d)"), _judge_mobile, 7),
-    Rule("mobile_phone", DIGITS, re.compile(rf"(?<!\d)(?<!\d[ \-.·]){_COUNTRY_CODE}(?P<number>1{_S}[3-9](?:{_S}\d){{9}})(?![ \-.·]?\d)"), _judge_mobile, 6),
-    Rule("mobile_phone", DIGITS, re.compile(rf"(?<!\d){_COUNTRY_CODE}(?P<number>1[3-9]\d([ \-.·])\d{{4}}\2\d{{4}})(?!\d)"), _judge_mobile, 6),
-    Rule("bank_card", DIGITS, re.compile(r"(?<!\d)(?<!\d\.)\d{12,19}(?!\.?\d)"), _judge_card, 6),
-    Rule("bank_card", DIGITS, re.compile(rf"(?<!\d)(?<!\d[ \-.·])\d(?:{_S}\d){{12,18}}(?![ \-.·]?\d)"), _judge_card, 5),
-    Rule("bank_card", DIGITS, re.compile(r"(?<!\d)\d{4}([ \-.·])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?(?!\d)"), _judge_card, 5),
-    Rule("landline", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?<!\d[-.])(?P<country>\+?(?:00)?86[ \-]?(?=\(?[1-9]|0|\(0))?\(?(?P<area>(?(country)0?|0)(?:10|2\d|[3-9]\d\d))\)?(?P<separator>[ \-·.]{0,2})(?P<number>\d{7,8}|\d{3,4}[ \-]\d{4})(?:[ ]?(?:转|ext\.?|-)[ ]?\d{1,5})?(?!\d)"), _judge_landline, 5),
-    Rule("passport", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?:[EeGg]\d{8}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7}|[SsPp][Ee]?\d{7,8}|[Dd][Ee]\d{7}|[Kk][Jj]?\d{7,8})(?![0-9A-Za-z])"), _judge_passport, 5),
-    Rule("passport", DIGITS, re.compile(r"(?<=[护照号码: ])(?P<value>(?!E[IO])[A-Z]{0,2}\d{7,9})(?![0-9A-Za-z])"), lambda text, match: "high" if _follows(text, match.start("value"), re.compile(r"(?:护照|passport)(?:号码?|编号|no\.?|number)?[\s:：#]*$", re.IGNORECASE)) else None, 5),
-    Rule("mainland_travel_permit", DIGITS, re.compile(r"(?<![0-9A-Za-z])[HMhm]\d{8}(?:\d{2})?(?![0-9A-Za-z])"), _needs("通行证|回乡证|港澳|来往内地|travel permit", otherwise="low"), 5),
-    Rule("mainland_travel_permit", DIGITS, re.compile(r"(?<![0-9A-Za-z])\d{8}(?:\d{2})?(?![0-9A-Za-z])"), _needs("台胞证|台湾居民来往", 24), 5),
-    Rule("foreigner_permanent_residence", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?:[A-Z]{3}\d{12}|9(?!90000)\d{17})(?![0-9A-Za-z])"), _needs("永久居留|永居|permanent resid"), 6),
-    Rule("military_identity", LABEL, re.compile(r"[军兵士文职南北沈兰成济广海空参政后装武]字第?[ ]?\d{6,8}号?"), _always, 6),
-    Rule("hong_kong_identity_number", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-Z]{1,2}\d{6}\([0-9A]\)"), lambda _, match: "high" if check_digits.is_hong_kong_identity_number(_compact(match[0])) else "low", 6),
-    Rule("social_security_number", DIGITS, re.compile(r"(?:社保|医保|社会保障|医疗保险)(?:卡|账|帐)?(?:号码?|编号)?[\s:：为是\"'=]{1,4}(?P<value>[A-Z0-9]{8,20})(?![0-9A-Za-z])"), _always, 4),
-    Rule("us_social_security_number", DIGITS, re.compile(r"(?<![\d-])(?!000|666|9)\d{3}([- ]?)(?!00)\d{2}\1(?!0000)\d{4}(?![\d-])"), _judge_ssn, 5),
-    Rule("iban", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?(?![0-9A-Za-z])"), _judge_iban, 7),
-    Rule("phone", DIGITS, re.compile(r"(?<![0-9A-Za-z+])\+[1-9]\d{0,2}[ \-.]?(?:\(\d{1,4}\)[ \-.]?)?\d(?:[ \-.()]{0,2}\d){5,12}(?!\d)"), _judge_international, 4),
-    Rule("phone", DIGITS, re.compile(r"(?<![\d.A-Za-z-])(?:\+?1[ \-.])?(?:\([2-9]\d\d\)[ ]?[2-9]\d\d[-. ]\d{4}|[2-9]\d\d([-. ])[2-9]\d\d\1\d{4})(?:[ ]?(?:x|ext\.?)[ ]?\d{1,5})?(?![\d-])"), _judge_american, 3),
-    Rule("phone", DIGITS, re.compile(_LABELLED_PHONE, re.IGNORECASE), _judge_labelled_phone, 4),
-    Rule("phone", DIGITS, re.compile(_OFFICE_PHONE, re.IGNORECASE), _judge_labelled_phone, 4),
-    Rule("ip_address", DIGITS | COLONS, re.compile(r"(?<![\d.])(?<![A-Za-z]-)(?<![A-Za-z])\d{1,3}(?:\.\d{1,3}){3}(?![\d]|\.\d)"), _judge_ipv4, 6),
-    Rule("ip_address", COLONS | TOKEN, re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|::)(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![\w:])"), _judge_ipv6, 4),
-    Rule("mac_address", COLONS | TOKEN | DIGITS, re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])|(?<![\w.])(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}(?![\w.])"), _judge_mac, 7),
+    Rule("resident_identity_number", DIGITS, re.compile(rf"(?<!\d)[1-8](?:{_S}\d){{16}}{_S}[\dXx](?![0-9A-Za-z])"), _judge_identity, 9, anchors.IDENTITY),
+    Rule("residence_permit", DIGITS, re.compile(rf"(?<!\d)8(?:{_S}\d){{16}}{_S}[\dXx](?![0-9A-Za-z])"), _judge_residence_permit, 9, anchors.RESIDENCE),
+    Rule("resident_identity_number", DIGITS, re.compile(r"(?<![0-9A-Za-z])[1-8]\d{14}(?![0-9A-Za-z])"), _judge_old_identity, 2, anchors.OLD_IDENTITY),
+    Rule("unified_social_credit_code", TOKEN | DIGITS, re.compile(rf"{_LIST_SEPARATED}[1-9ANYany](?:{_S}[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]){{17}}{_END}"), _judge_credit_code, 8, anchors.CREDIT_CODE),
+    Rule("mobile_phone", DIGITS, re.compile(rf"(?<!\d){_COUNTRY_CODE}(?P<number>1[3-9]\d{{9}})(?!\d)"), _judge_mobile, 7, anchors.MOBILE),
+    Rule("mobile_phone", DIGITS, re.compile(rf"(?<!\d)(?<!\d[ \-.·]){_COUNTRY_CODE}(?P<number>1{_S}[3-9](?:{_S}\d){{9}})(?![ \-.·]?\d)"), _judge_mobile, 6, anchors.MOBILE_SPACED),
+    Rule("mobile_phone", DIGITS, re.compile(rf"(?<!\d){_COUNTRY_CODE}(?P<number>1[3-9]\d([ \-.·])\d{{4}}\2\d{{4}})(?!\d)"), _judge_mobile, 6, anchors.MOBILE_GROUPED),
+    Rule("bank_card", DIGITS, re.compile(r"(?<!\d)(?<!\d\.)\d{12,19}(?!\.?\d)"), _judge_card, 6, anchors.CARD),
+    Rule("bank_card", DIGITS, re.compile(rf"(?<!\d)(?<!\d[ \-.·])\d(?:{_S}\d){{12,18}}(?![ \-.·]?\d)"), _judge_card, 5, anchors.CARD_SPACED),
+    Rule("bank_card", DIGITS, re.compile(r"(?<!\d)\d{4}([ \-.·])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?(?!\d)"), _judge_card, 5, anchors.CARD_GROUPED),
+    Rule("landline", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?<!\d[-.])(?P<country>\+?(?:00)?86[ \-]?(?=\(?[1-9]|0|\(0))?\(?(?P<area>(?(country)0?|0)(?:10|2\d|[3-9]\d\d))\)?(?P<separator>[ \-·.]{0,2})(?P<number>\d{7,8}|\d{3,4}[ \-]\d{4})(?:[ ]?(?:转|ext\.?|-)[ ]?\d{1,5})?(?!\d)"), _judge_landline, 5, anchors.LANDLINE),
+    Rule("passport", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?:[EeGg]\d{8}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7}|[SsPp][Ee]?\d{7,8}|[Dd][Ee]\d{7}|[Kk][Jj]?\d{7,8})(?![0-9A-Za-z])"), _judge_passport, 5, anchors.PASSPORT),
+    Rule("passport", DIGITS, re.compile(r"(?<=[护照号码: ])(?P<value>(?!E[IO])[A-Z]{0,2}\d{7,9})(?![0-9A-Za-z])"), lambda text, match: "high" if _follows(text, match.start("value"), re.compile(r"(?:护照|passport)(?:号码?|编号|no\.?|number)?[\s:：#]*$", re.IGNORECASE)) else None, 5, anchors.NUMBER_7_TO_9, anchors.MENTIONS_PASSPORT),
+    Rule("mainland_travel_permit", DIGITS, re.compile(r"(?<![0-9A-Za-z])[HMhm]\d{8}(?:\d{2})?(?![0-9A-Za-z])"), _needs("通行证|回乡证|港澳|来往内地|travel permit", otherwise="low"), 5, anchors.TRAVEL_PERMIT),
+    Rule("mainland_travel_permit", DIGITS, re.compile(r"(?<![0-9A-Za-z])\d{8}(?:\d{2})?(?![0-9A-Za-z])"), _needs("台胞证|台湾居民来往", 24), 5, anchors.NUMBER_8_OR_10, anchors.MENTIONS_TAIWAN),
+    Rule("foreigner_permanent_residence", DIGITS, re.compile(r"(?<![0-9A-Za-z])(?:[A-Z]{3}\d{12}|9(?!90000)\d{17})(?![0-9A-Za-z])"), _needs("永久居留|永居|permanent resid"), 6, anchors.PERMANENT_RESIDENCE, anchors.MENTIONS_PERMANENT),
+    Rule("military_identity", LABEL, re.compile(r"[军兵士文职南北沈兰成济广海空参政后装武]字第?[ ]?\d{6,8}号?"), _always, 6, anchors.ARMS_WORD),
+    Rule("hong_kong_identity_number", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-Z]{1,2}\d{6}\([0-9A]\)"), lambda _, match: "high" if check_digits.is_hong_kong_identity_number(_compact(match[0])) else "low", 6, anchors.HONG_KONG),
+    Rule("social_security_number", DIGITS, re.compile(r"(?:社保|医保|社会保障|医疗保险)(?:卡|账|帐)?(?:号码?|编号)?[\s:：为是\"'=]{1,4}(?P<value>[A-Z0-9]{8,20})(?![0-9A-Za-z])"), _always, 4, anchors.SOCIAL_WORD),
+    Rule("us_social_security_number", DIGITS, re.compile(r"(?<![\d-])(?!000|666|9)\d{3}([- ]?)(?!00)\d{2}\1(?!0000)\d{4}(?![\d-])"), _judge_ssn, 5, anchors.SOCIAL_SECURITY_US),
+    Rule("iban", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?(?![0-9A-Za-z])"), _judge_iban, 7, anchors.IBAN),
+    Rule("phone", DIGITS, re.compile(r"(?<![0-9A-Za-z+])\+[1-9]\d{0,2}[ \-.]?(?:\(\d{1,4}\)[ \-.]?)?\d(?:[ \-.()]{0,2}\d){5,12}(?!\d)"), _judge_international, 4, anchors.PLUS),
+    Rule("phone", DIGITS, re.compile(r"(?<![\d.A-Za-z-])(?:\+?1[ \-.])?(?:\([2-9]\d\d\)[ ]?[2-9]\d\d[-. ]\d{4}|[2-9]\d\d([-. ])[2-9]\d\d\1\d{4})(?:[ ]?(?:x|ext\.?)[ ]?\d{1,5})?(?![\d-])"), _judge_american, 3, anchors.AMERICAN),
+    Rule("phone", DIGITS, re.compile(_LABELLED_PHONE, re.IGNORECASE), _judge_labelled_phone, 4, anchors.PHONE_WORD),
+    Rule("phone", DIGITS, re.compile(_OFFICE_PHONE, re.IGNORECASE), _judge_labelled_phone, 4, anchors.BEFORE_OFFICE),
+    Rule("ip_address", DIGITS | COLONS, re.compile(r"(?<![\d.])(?<![A-Za-z]-)(?<![A-Za-z])\d{1,3}(?:\.\d{1,3}){3}(?![\d]|\.\d)"), _judge_ipv4, 6, anchors.IPV4),
+    Rule("ip_address", COLONS | TOKEN, re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|::)(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?![\w:])"), _judge_ipv6, 4, anchors.IPV6),
+    Rule("mac_address", COLONS | TOKEN | DIGITS, re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])|(?<![\w.])(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}(?![\w.])"), _judge_mac, 7, anchors.MAC),
     Rule("vehicle_plate", PLATE, re.compile(r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][ ]?[A-HJ-NP-Za-hj-np-z][ ·.\-]{0,3}(?P<serial>(?:[A-HJ-NP-Za-hj-np-z0-9][ ]?){4}[A-HJ-NP-Za-hj-np-z0-9]{2}|(?:[A-HJ-NP-Za-hj-np-z0-9][ ]?){4}[A-HJ-NP-Za-hj-np-z0-9挂学警港澳])(?![0-9A-Za-z])"), _judge_plate, 6),
-    Rule("imei", DIGITS, re.compile(r"(?<!\d)\d{2}[ -]?\d{6}[ -]?\d{6}[ -]?\d(?!\d)"), _judge_imei, 7),
-    Rule("vehicle_identification_number", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?![0-9A-Za-z])"), _judge_vehicle, 5),
-    Rule("coordinates", DIGITS, re.compile(rf"(?<![\d.°]){_COORDINATE}(?:(?:[NSEW]?[,，\s/]{{1,3}}[NSEW]?){_COORDINATE})?(?!\d)(?!\.\d)"), _judge_coordinates, 3),
-    Rule("date_of_birth", LABEL, re.compile(r"(?:出生(?:日期|年月日?|于)?|生日|生于|date of birth|birth ?da(?:te|y)|\bdob|\bborn(?: on)?)[\s:：=\"'为是]{0,5}(?P<value>(?:19|20)\d\d(?:年|[-/.])?\d{1,2}(?:月|[-/.])?\d{1,2}日?|\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d)(?!\d)", re.IGNORECASE), _always, 3),
-    Rule("wechat_account", LABEL, re.compile(r"(?:微信号?|wechat|weixin|(?<![A-Za-z0-9/+_.-])[vw]x(?:号|id)?|V信号?)(?:账号|帐号|号码|号|id|\b)?[\s:：=为是\"'（(_]{0,5}(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})(?![A-Za-z0-9_@.-])", re.IGNORECASE), _judge_wechat, 4),
-    Rule("wechat_account", LABEL, re.compile(r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{6,24}(?![A-Za-z0-9_-])"), _always, 5),
-    Rule("qq_number", LABEL, re.compile(r"(?<![A-Za-z])(?:qq|扣扣|企鹅)(?:号码?|群号?)?[\s:：=为是\"'（(]{0,5}(?P<value>[1-9]\d{4,10})(?![\d.@A-Za-z])", re.IGNORECASE), _always, 8),
+    Rule("imei", DIGITS, re.compile(r"(?<!\d)\d{2}[ -]?\d{6}[ -]?\d{6}[ -]?\d(?!\d)"), _judge_imei, 7, anchors.NUMBER_15, anchors.MENTIONS_DEVICE),
+    Rule("vehicle_identification_number", TOKEN | DIGITS, re.compile(r"(?<![0-9A-Za-z])[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?![0-9A-Za-z])"), _judge_vehicle, 5, anchors.WORD_17),
+    Rule("coordinates", DIGITS, re.compile(rf"(?<![\d.°]){_COORDINATE}(?:(?:[NSEW]?[,，\s/]{{1,3}}[NSEW]?){_COORDINATE})?(?!\d)(?!\.\d)"), _judge_coordinates, 3, mention=anchors.MENTIONS_PLACE),
+    Rule("date_of_birth", LABEL, re.compile(r"(?:出生(?:日期|年月日?|于)?|生日|生于|date of birth|birth ?da(?:te|y)|\bdob|\bborn(?: on)?)[\s:：=\"'为是]{0,5}(?P<value>(?:19|20)\d\d(?:年|[-/.])?\d{1,2}(?:月|[-/.])?\d{1,2}日?|\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d)(?!\d)", re.IGNORECASE), _always, 3, anchors.BIRTH_WORD),
+    Rule("wechat_account", LABEL, re.compile(r"(?:微信号?|wechat|weixin|(?<![A-Za-z0-9/+_.-])[vw]x(?:号|id)?|V信号?)(?:账号|帐号|号码|号|id|\b)?[\s:：=为是\"'（(_]{0,5}(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})(?![A-Za-z0-9_@.-])", re.IGNORECASE), _judge_wechat, 4, anchors.WECHAT_WORD),
+    Rule("wechat_account", LABEL, re.compile(r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{6,24}(?![A-Za-z0-9_-])"), _always, 5, anchors.WECHAT_WORD),
+    Rule("qq_number", LABEL, re.compile(r"(?<![A-Za-z])(?:qq|扣扣|企鹅)(?:号码?|群号?)?[\s:：=为是\"'（(]{0,5}(?P<value>[1-9]\d{4,10})(?![\d.@A-Za-z])", re.IGNORECASE), _always, 8, anchors.QQ_WORD),
 )  # fmt: skip

@@ -6,10 +6,11 @@ What only looks like a secret is not reported: placeholders, UUIDs, digests, com
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import log2
 
 from liangji.governance.personal_information.rules import AT, LABEL, TOKEN, Candidate, Confidence
+from liangji.kernels import anchor_bits as anchors
 
 _ISSUED = tuple(
     (kind, re.compile(rf"(?<![A-Za-z0-9_-]){pattern}(?![A-Za-z0-9])"))
@@ -60,6 +61,8 @@ _USER_OPTION = re.compile(
 )
 _ALONE = re.compile(r"(?<![A-Za-z0-9_+/.%&?#~-])[A-Za-z0-9][A-Za-z0-9_+/-]{19,127}(?![A-Za-z0-9_+/=.%-])")
 _MIXED_ALONE = re.compile(r"(?:^|(?<=[\[|\s\"'`:：=>（(，。,；]|[\u4e00-\u9fff]))(?P<value>[A-Za-z0-9][!-&+\--9;<>?@A-Z^_a-z~]{6,30}[A-Za-z0-9!])(?=$|[\]|\s\"'`）)，。,；<]|[\u4e00-\u9fff])")  # fmt: skip
+_MARK = re.compile(r"[!#$%^&*@?]")
+_MARKED_CHUNK = re.compile(r"(?<!\S)(?=\S*[!#$%^&*@?])\S+")
 
 _PLACEHOLDER = re.compile(
     r"^(?:<.*>?|\$\{?.*|\{\{?.*|%[A-Za-z_]+%|%\(?\w*\)?s|#\{.*|\[.*\]?|@[\w.]+@|__\w+__|\.{3,}|-+|[xX*•.#?_-]+|null|none|nil|undefined|true|false|string|str|text|required|optional|hidden|"
@@ -78,16 +81,36 @@ _NO_SECRET_NAME = re.compile(
 _MEDIA_LABEL = re.compile(r"(?:b64|base64|image|img|icon|photo|picture|thumb|avatar|logo|font|hash|sha-?\d*|md5|digest|integrity|checksum|etag|uuid|guid|cert|public|signature|fingerprint|图片|图像|哈希|校验|摘要|签名|指纹)\w{0,12}[\"'\])]*\s*[:=,：是为]?\s*[\"'(]*(?:[a-z0-9]+-)?$", re.IGNORECASE)  # fmt: skip
 
 
+Matches = Callable[[re.Pattern[str], int], Iterable[re.Match[str]]]
+
+
 def candidates(text: str, triggers: int) -> Iterator[Candidate]:
-    """Find every secret; overlaps are settled by the caller."""
-    if triggers & (TOKEN | LABEL):
+    """Find every secret by trying all rules everywhere; overlaps are settled by the caller."""
+    return _candidates(text, triggers, lambda pattern, _: pattern.finditer(text), ~0)
+
+
+def candidates_at(text: str, triggers: int, marked: Sequence[tuple[int, int]], mentions: int) -> Iterator[Candidate]:
+    """Find what `candidates` finds, from the marked places only: position and marks, ascending."""
+
+    def matches(pattern: re.Pattern[str], anchor: int) -> Iterator[re.Match[str]]:
+        end = 0
+        for position, mark in marked:
+            if mark & anchor and position >= end and (match := pattern.match(text, position)):
+                end = match.end()
+                yield match
+
+    return _candidates(text, triggers, matches, mentions)
+
+
+def _candidates(text: str, triggers: int, matches: Matches, mentions: int) -> Iterator[Candidate]:
+    if triggers & (TOKEN | LABEL) and mentions & anchors.MENTIONS_ISSUER:
         yield from _issued(text)
-    if triggers & AT:
+    if triggers & AT and "://" in text:
         yield from _urls(text)
     if triggers & LABEL:
-        yield from _labelled(text)
+        yield from _labelled(text, matches)
     if triggers & (TOKEN | AT):
-        yield from _alone(text)
+        yield from _alone(text, matches)
 
 
 def _issued(text: str) -> Iterator[Candidate]:
@@ -109,8 +132,8 @@ def _urls(text: str) -> Iterator[Candidate]:
             yield Candidate(match.start(), match.start() + len(match[0].rstrip(".,;)")), "connection_string", "high", 25)
 
 
-def _labelled(text: str) -> Iterator[Candidate]:
-    for match in _LABELLED.finditer(text):
+def _labelled(text: str, matches: Matches) -> Iterator[Candidate]:
+    for match in matches(_LABELLED, anchors.SECRET_WORD):
         before = _NAME_BEFORE.search(text, max(0, match.start() - 40), match.start())
         name = (before[0] if before else "") + match["rest"]
         word = match["word"].lower()
@@ -122,8 +145,8 @@ def _labelled(text: str) -> Iterator[Candidate]:
         confidence = _judge_labelled(name, word, match["operator"], value, is_quoted=match["quoted"] is not None)
         if confidence:
             yield Candidate(start, start + len(value), _kind_of(name, word), confidence, 15)
-    for pattern in (_BEARER, _USER_OPTION):
-        for match in pattern.finditer(text):
+    for pattern, anchor in ((_BEARER, anchors.BEARER_WORD), (_USER_OPTION, anchors.CURL_WORD)):
+        for match in matches(pattern, anchor):
             value = match["value"]
             is_random = any(map(str.isdigit, value)) or _segments(value) > 0.3
             if _is_placeholder(value) or _MEDIA.match(value) or not (is_random or pattern is _USER_OPTION):
@@ -179,8 +202,8 @@ def _kind_of(name: str, word: str) -> str:
     return "access_token" if word in {"token", "令牌"} else "api_key"
 
 
-def _alone(text: str) -> Iterator[Candidate]:
-    for match in _ALONE.finditer(text):
+def _alone(text: str, matches: Matches) -> Iterator[Candidate]:
+    for match in matches(_ALONE, anchors.TOKEN_20):
         value = match[0]
         if (
             len(value) in {64, 76}
@@ -202,7 +225,7 @@ def _alone(text: str) -> Iterator[Candidate]:
         ):
             continue
         yield Candidate(*match.span(), "api_key", "high", 3)
-    for match in _MIXED_ALONE.finditer(text):
+    for match in _mixed(text):
         value = match["value"]
         if (
             _classes(value) == 4
@@ -213,6 +236,14 @@ def _alone(text: str) -> Iterator[Candidate]:
             if _is_part_of_url(text, match.start("value")):
                 continue
             yield Candidate(*match.span("value"), "password", "high", 2)
+
+
+def _mixed(text: str) -> Iterator[re.Match[str]]:
+    """Match `_MIXED_ALONE` in what stands between blanks and holds a mark: no match reaches over a blank, none counts without one."""
+    if not _MARK.search(text):
+        return
+    for chunk in _MARKED_CHUNK.finditer(text):  # the blank behind it belongs to what must follow a value
+        yield from _MIXED_ALONE.finditer(text, chunk.start(), min(chunk.end() + 1, len(text)))
 
 
 def _is_password_like(value: str) -> bool:

@@ -1,0 +1,496 @@
+"""Where in the windows of `kernels.candidates` a rule can begin: rules are tried there and nowhere else.
+
+The windows of a batch are written one after the other as code points, digits, letters and dashes in one way (the table comes from
+`governance.personal_information.normalised`). One pass marks each place with the bits of `anchor_bits`. A mark may be false: the
+rule then finds nothing. None may be missed, which is tested against the rules tried everywhere. With `only_sure`, numbers whose check
+digit is wrong are passed over.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from liangji.kernels.anchor_bits import (
+    AMERICAN,
+    BEFORE_OFFICE,
+    CARD,
+    CARD_GROUPED,
+    CARD_SPACED,
+    CREDIT_CODE,
+    HONG_KONG,
+    IBAN,
+    IDENTITY,
+    IPV4,
+    IPV6,
+    LANDLINE,
+    MAC,
+    MENTIONS,
+    MENTIONS_NUMERALS,
+    MENTIONS_PLACE,
+    MOBILE,
+    MOBILE_GROUPED,
+    MOBILE_SPACED,
+    NUMBER_7_TO_9,
+    NUMBER_8_OR_10,
+    NUMBER_15,
+    OFFICE_WORD,
+    OLD_IDENTITY,
+    PASSPORT,
+    PERMANENT_RESIDENCE,
+    PLUS,
+    RESIDENCE,
+    SOCIAL_SECURITY_US,
+    TOKEN_20,
+    TRAVEL_PERMIT,
+    WORD_17,
+    WORDS,
+)
+
+DROPPED = 0xFFFFFFFF  # in the table: a character without width, left out
+_NUMERALS = np.array(sorted(map(ord, "〇○零一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖貳參陸")), np.uint32)
+_FOLDED = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}  # what re.IGNORECASE takes for ASCII letters
+_DIGIT, _UPPER, _LOWER, _GAP, _NUMERAL = 1, 2, 4, 8, 16
+_ALNUM = _DIGIT | _UPPER | _LOWER
+
+
+class NormalisedWindows(NamedTuple):
+    codes: NDArray[np.uint32]
+    origin: NDArray[np.int32]  # place in its window of each code point
+    starts: NDArray[np.int64]  # one more than there are windows
+
+
+class Anchors(NamedTuple):
+    positions: NDArray[np.int64]  # in `codes`, ascending
+    marks: NDArray[np.int64]
+    mentions: NDArray[np.int64]  # of each window
+
+
+def normalised_windows(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], table: NDArray[np.uint32]
+) -> NormalisedWindows:
+    """Decode windows of UTF-8 and write each character as `table` says; code points beyond the table stay."""
+    return NormalisedWindows(*_decode(data, starts, ends, table))
+
+
+def anchors(windows: NormalisedWindows, *, only_sure: bool) -> Anchors:
+    marks, mentions = _mark(windows.codes, windows.starts, _classes(), *_word_tables(), only_sure)
+    positions = np.flatnonzero(marks)
+    return Anchors(positions, marks[positions], mentions)
+
+
+@cache
+def _classes() -> NDArray[np.uint8]:
+    classes = np.zeros(0x10000, np.uint8)
+    classes[48:58] = _DIGIT
+    classes[65:91] = _UPPER
+    classes[97:123] = _LOWER
+    classes[[ord(c) for c in " -.·_"]] = _GAP
+    classes[_NUMERALS] |= _NUMERAL
+    return classes
+
+
+@cache
+def _word_tables() -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
+    """Give the fold of each code point to 16 bits, and the marks of each hash of two and of three characters."""
+    fold = np.arange(0x10000, dtype=np.uint16)
+    fold[65:91] += 32
+    for code_point, letter in _FOLDED.items():
+        fold[code_point] = ord(letter)
+    pairs, triples = np.zeros(0x10000, np.int64), np.zeros(0x10000, np.int64)
+    for mark, words in WORDS:
+        for word in words.split():
+            if len(word) == 2:
+                pairs[int(_pair(ord(word[0]), ord(word[1])))] |= mark
+            else:
+                triples[int(_triple(ord(word[0]), ord(word[1]), ord(word[2])))] |= mark
+    return fold, pairs, triples
+
+
+@njit(inline="always")
+def _pair(first: Any, second: Any) -> Any:
+    return (np.int64(first) * 40503 + np.int64(second) * 2654435) & 0xFFFF
+
+
+@njit(inline="always")
+def _triple(first: Any, second: Any, third: Any) -> Any:
+    return (np.int64(first) * 40503 + np.int64(second) * 2654435 + np.int64(third) * 50051) & 0xFFFF
+
+
+@njit(nogil=True, cache=True)
+def _decode(data: Any, starts: Any, ends: Any, table: Any) -> Any:
+    size = np.int64(0)
+    for window in range(len(starts)):
+        size += ends[window] - starts[window]
+    codes, origin = np.empty(size, np.uint32), np.empty(size, np.int32)
+    places = np.zeros(len(starts) + 1, np.int64)
+    count = np.int64(0)
+    for window in range(len(starts)):
+        at, last, place = starts[window], ends[window], 0
+        while at < last:
+            byte = np.uint32(data[at])
+            if byte < 0x80:
+                code = byte
+                at += 1
+            elif byte < 0xE0:
+                code = ((byte & 0x1F) << 6) | (data[at + 1] & 0x3F)
+                at += 2
+            elif byte < 0xF0:
+                code = ((byte & 0x0F) << 12) | (np.uint32(data[at + 1] & 0x3F) << 6) | (data[at + 2] & 0x3F)
+                at += 3
+            else:
+                code = (
+                    ((byte & 0x07) << 18)
+                    | (np.uint32(data[at + 1] & 0x3F) << 12)
+                    | (np.uint32(data[at + 2] & 0x3F) << 6)
+                    | (data[at + 3] & 0x3F)
+                )
+                at += 4
+            if code < len(table):
+                code = table[code]
+            if code != DROPPED:
+                codes[count] = code
+                origin[count] = place
+                count += 1
+            place += 1
+        places[window + 1] = count
+    return codes[:count].copy(), origin[:count].copy(), places
+
+
+@njit(nogil=True, cache=True)
+def _mark(codes: Any, starts: Any, classes: Any, fold: Any, pairs: Any, triples: Any, only_sure: Any) -> Any:
+    marks = np.zeros(len(codes), np.int64)
+    mentions = np.zeros(len(starts) - 1, np.int64)
+    for window in range(len(starts) - 1):
+        low, high = starts[window], starts[window + 1]
+        mentions[window] = _mark_words(codes, low, high, classes, fold, pairs, triples, marks)
+        _mark_tokens(codes, low, high, classes, marks)
+        _mark_numbers(codes, low, high, classes, marks, only_sure)
+    return marks, mentions
+
+
+@njit(nogil=True, cache=True)
+def _mark_words(codes: Any, low: Any, high: Any, classes: Any, fold: Any, pairs: Any, triples: Any, marks: Any) -> Any:
+    """Mark where words stand; give what the window mentions."""
+    mentioned = np.int64(0)
+    numerals, run, gap = 0, 0, 0
+    for at in range(low, high):
+        code = codes[at]
+        if code >= 0x10000:
+            run, numerals = 0, 0
+            continue
+        kind = classes[code]
+        if kind & (_DIGIT | _NUMERAL):  # a run of digits and Chinese numerals, with at most two gaps between
+            run += 1
+            numerals += kind & _NUMERAL
+            gap = 0
+            if run >= 7 and numerals:
+                mentioned |= MENTIONS_NUMERALS
+        elif run:
+            gap += 1
+            if gap > 2 or not kind & _GAP or code == 95:
+                run, numerals = 0, 0
+        if code == 0xB0:
+            mentioned |= MENTIONS_PLACE
+        if at + 1 >= high or codes[at + 1] >= 0x10000:
+            continue
+        first, second = fold[code], fold[codes[at + 1]]
+        found = pairs[_pair(first, second)]
+        if at + 2 < high and codes[at + 2] < 0x10000:
+            found |= triples[_triple(first, second, fold[codes[at + 2]])]
+        if found:
+            mentioned |= found & MENTIONS
+            marks[at] |= found & ~np.int64(MENTIONS)
+            if found & OFFICE_WORD:
+                for place in range(max(low, at - 28), at):
+                    if codes[place] == 43 or codes[place] == 40 or _is(codes, place, low, high, classes, _DIGIT):
+                        marks[place] |= BEFORE_OFFICE
+    return mentioned
+
+
+@njit(inline="always")
+def _is(codes: Any, at: Any, low: Any, high: Any, classes: Any, kinds: Any) -> Any:
+    return low <= at < high and codes[at] < 0x10000 and (classes[codes[at]] & kinds) != 0
+
+
+@njit(inline="always")
+def _code(codes: Any, at: Any, low: Any, high: Any) -> Any:
+    return np.int64(codes[at]) if low <= at < high else np.int64(-1)
+
+
+@njit(nogil=True, cache=True)
+def _mark_tokens(codes: Any, low: Any, high: Any, classes: Any, marks: Any) -> Any:
+    """Mark words of 17, tokens of 20 and more, codes with a check character, and addresses of hardware and of networks."""
+    credit_end = low
+    word, token = np.int64(-1), np.int64(-1)
+    for at in range(low, high + 1):
+        code = _code(codes, at, low, high)
+        is_alnum = _is(codes, at, low, high, classes, _ALNUM)
+        if is_alnum and word < 0:
+            word = at
+            if at >= credit_end:
+                end = _credit_code_end(codes, at, low, high, classes)
+                if end >= 0:
+                    credit_end = end
+                    marks[at] |= CREDIT_CODE
+        elif not is_alnum and word >= 0:
+            if at - word == 17:
+                marks[word] |= WORD_17
+            word = np.int64(-1)
+        in_token = is_alnum or code == 95 or code == 43 or code == 47 or code == 45
+        if in_token and token < 0:
+            token = at
+        elif not in_token and token >= 0:
+            if 20 <= at - token <= 128 and _is(codes, token, low, high, classes, _ALNUM):
+                marks[token] |= TOKEN_20
+            token = np.int64(-1)
+        if code == 58 or (is_alnum and word == at):
+            _mark_address(codes, at, low, high, marks)
+
+
+@njit(nogil=True, cache=True)
+def _credit_code_end(codes: Any, at: Any, low: Any, high: Any, classes: Any) -> Any:
+    """Give the end of 18 characters of a credit code, up to three gaps between any two; -1 where there are none."""
+    first = codes[at] | 32
+    if not (49 <= codes[at] <= 57 or first == 97 or first == 110 or first == 121):
+        return np.int64(-1)
+    place = at + 1
+    for _ in range(17):
+        gaps = 0
+        while gaps < 3 and _is(codes, place, low, high, classes, _GAP):
+            place += 1
+            gaps += 1
+        if not _is(codes, place, low, high, classes, _ALNUM):
+            return np.int64(-1)
+        letter = codes[place] | 32
+        if letter == 105 or letter == 111 or letter == 115 or letter == 118 or letter == 122:  # I, O, S, V, Z
+            return np.int64(-1)
+        place += 1
+    return np.int64(-1) if _is(codes, place, low, high, classes, _ALNUM) else place
+
+
+@njit(inline="always")
+def _is_hexadecimal(code: Any) -> Any:
+    return 48 <= code <= 57 or 65 <= code <= 70 or 97 <= code <= 102
+
+
+@njit(nogil=True, cache=True)
+def _mark_address(codes: Any, at: Any, low: Any, high: Any, marks: Any) -> Any:
+    before = _code(codes, at - 1, low, high)
+    if _is_hexadecimal(before):
+        return
+    second, fifth = _code(codes, at + 2, low, high), _code(codes, at + 4, low, high)
+    if (
+        (second == 58 or second == 45) and _code(codes, at + 5, low, high) == second and _code(codes, at + 14, low, high) == second
+    ) or (fifth == 46 and _code(codes, at + 9, low, high) == 46):
+        marks[at] |= MAC
+    if before == 58:
+        return
+    end, colons, has_gap = at, 0, False
+    while end < high and (codes[end] == 58 or _is_hexadecimal(codes[end])):
+        if codes[end] == 58:
+            colons += 1
+            has_gap = has_gap or _code(codes, end + 1, low, high) == 58
+        end += 1
+    if has_gap or colons == 7:  # fewer groups are no address: most are times
+        marks[at] |= IPV6
+
+
+@njit(nogil=True, cache=True)
+def _mark_numbers(codes: Any, low: Any, high: Any, classes: Any, marks: Any, only_sure: Any) -> Any:
+    ends = np.empty(20, np.int64)  # behind each of the first twenty digits, gaps of up to three between any two
+    identity_end, residence_end = low, low
+    at = low
+    while at < high:
+        if codes[at] == 43 and 49 <= _code(codes, at + 1, low, high) <= 57:
+            marks[at] |= PLUS
+        if not _is(codes, at, low, high, classes, _DIGIT):
+            at += 1
+            continue
+        first = codes[at]
+        end = at + 1
+        while _is(codes, end, low, high, classes, _DIGIT):
+            end += 1
+        length = end - at
+        _mark_short(codes, at, end, low, high, classes, marks)
+        total = _spaced(codes, at, low, high, classes, ends)
+        if total >= 11:
+            _mark_mobile(codes, at, length, total, ends, low, high, classes, marks)
+        if total >= 17 and 49 <= first <= 56:
+            last = _identity_end(codes, ends[16], low, high, classes)
+            if last >= 0:
+                likely = not only_sure or _is_identity(codes, at, last, low, high, classes)
+                if at >= identity_end:
+                    identity_end = last
+                    if likely:
+                        marks[at] |= IDENTITY
+                if first == 56 and at >= residence_end:
+                    residence_end = last
+                    if likely:
+                        marks[at] |= RESIDENCE
+        if 12 <= length <= 19:
+            if not only_sure or _passes_luhn(codes, at, end):
+                marks[at] |= CARD
+        if total >= 13 and (total != length or length > 19):
+            marks[at] |= CARD_SPACED
+            if length == 4 and total >= 16:
+                marks[at] |= CARD_GROUPED
+        if length == 15:
+            marks[at] |= OLD_IDENTITY
+        if total >= 15:
+            marks[at] |= NUMBER_15
+        at = end
+
+
+@njit(nogil=True, cache=True)
+def _spaced(codes: Any, at: Any, low: Any, high: Any, classes: Any, ends: Any) -> Any:
+    count, place = 0, at
+    while count < 20:
+        gaps = 0
+        while gaps < 3 and _is(codes, place, low, high, classes, _GAP):
+            place += 1
+            gaps += 1
+        if not _is(codes, place, low, high, classes, _DIGIT):
+            break
+        place += 1
+        ends[count] = place
+        count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _identity_end(codes: Any, place: Any, low: Any, high: Any, classes: Any) -> Any:
+    gaps = 0
+    while gaps < 3 and _is(codes, place, low, high, classes, _GAP):
+        place += 1
+        gaps += 1
+    if not (_is(codes, place, low, high, classes, _DIGIT) or _code(codes, place, low, high) | 32 == 120):
+        return np.int64(-1)
+    return np.int64(-1) if _is(codes, place + 1, low, high, classes, _ALNUM) else np.int64(place + 1)
+
+
+@njit(nogil=True, cache=True)
+def _is_identity(codes: Any, at: Any, end: Any, low: Any, high: Any, classes: Any) -> Any:
+    """Verify the check character (GB 11643-1999, ISO 7064 MOD 11-2): weights are the powers of two modulo 11."""
+    total = 0
+    for place in range(at, end):
+        if _is(codes, place, low, high, classes, _DIGIT):
+            total = total * 2 + np.int64(codes[place]) - 48
+        elif codes[place] | 32 == 120:
+            total = total * 2 + 10
+    return total % 11 == 1
+
+
+@njit(nogil=True, cache=True)
+def _passes_luhn(codes: Any, at: Any, end: Any) -> Any:
+    total = 0
+    for place in range(at, end):
+        digit = np.int64(codes[place]) - 48
+        if (end - place) % 2 == 0:
+            digit = digit * 2 - 9 if digit > 4 else digit * 2
+        total += digit
+    return total % 10 == 0
+
+
+@njit(nogil=True, cache=True)
+def _mark_mobile(
+    codes: Any, at: Any, length: Any, total: Any, ends: Any, low: Any, high: Any, classes: Any, marks: Any
+) -> Any:
+    first, code = codes[at], np.int64(0)
+    if first == 49 and 51 <= codes[ends[1] - 1] <= 57:
+        code = np.int64(MOBILE if length == 11 else MOBILE_SPACED)
+        if length == 3:
+            code |= MOBILE_GROUPED
+    elif first == 56 or first == 48:
+        if length == 13 or length == 15:
+            code |= MOBILE
+        if total >= 13:
+            code |= MOBILE_SPACED
+            if length == 5 or length == 7:
+                code |= MOBILE_GROUPED
+    if code == 0:
+        return
+    marks[at] |= code
+    for place in range(max(low, at - 13), at):  # the country code
+        before = codes[place]
+        if (before == 43 or before == 40 or before == 48 or before == 56) and not _is(
+            codes, place - 1, low, high, classes, _DIGIT
+        ):
+            marks[place] |= code
+
+
+@njit(nogil=True, cache=True)
+def _mark_short(codes: Any, at: Any, end: Any, low: Any, high: Any, classes: Any, marks: Any) -> Any:
+    """Mark what is known by the lengths of a few groups and by the letters before them."""
+    length = end - at
+    letters = 0
+    while letters < 4 and _is(codes, at - letters - 1, low, high, classes, _UPPER | _LOWER):
+        letters += 1
+    if 1 <= letters <= 3 and not _is(codes, at - letters - 1, low, high, classes, _DIGIT):
+        start = at - letters
+        if 7 <= length <= 8 and letters <= 2:
+            marks[start] |= PASSPORT
+        if letters == 1 and (length == 8 or length == 10):
+            marks[start] |= TRAVEL_PERMIT
+        if letters == 3 and length == 12:
+            marks[start] |= PERMANENT_RESIDENCE
+        if letters == 2 and length >= 2:
+            marks[start] |= IBAN
+        if letters <= 2 and length == 6 and _code(codes, end, low, high) == 40:
+            marks[start] |= HONG_KONG
+    if letters == 0:
+        if length == 8 or length == 10:
+            marks[at] |= NUMBER_8_OR_10
+        if length == 18 and codes[at] == 57:
+            marks[at] |= PERMANENT_RESIDENCE
+    if 7 <= length <= 9:
+        for place in range(max(low, at - min(letters, 2)), at + 1):
+            marks[place] |= NUMBER_7_TO_9
+    if length <= 3:
+        _mark_groups(codes, at, end, low, high, classes, marks)
+    elif length == 9:
+        marks[at] |= SOCIAL_SECURITY_US
+    if codes[at] == 48 or (codes[at] == 56 and _code(codes, at + 1, low, high) == 54):
+        digits = 0
+        for place in range(at, min(high, at + 26)):
+            digits += _is(codes, place, low, high, classes, _DIGIT)
+        if digits >= 10:
+            for place in range(max(low, at - 2), at + 1):
+                if place == at or codes[place] == 40 or codes[place] == 43:
+                    marks[place] |= LANDLINE
+
+
+@njit(nogil=True, cache=True)
+def _mark_groups(codes: Any, at: Any, end: Any, low: Any, high: Any, classes: Any, marks: Any) -> Any:
+    """Mark addresses of networks, and 3-2-4 and 3-3-4 digits."""
+    length, separator = end - at, _code(codes, end, low, high)
+    if separator == 46:
+        place, groups = end, 1
+        while groups < 4 and _code(codes, place, low, high) == 46 and _is(codes, place + 1, low, high, classes, _DIGIT):
+            place += 1
+            digits = 0
+            while digits < 3 and _is(codes, place, low, high, classes, _DIGIT):
+                place += 1
+                digits += 1
+            groups += 1
+        if groups == 4:
+            marks[at] |= IPV4
+    if length != 3:
+        return
+    middle = end + 1
+    while separator == 41 and _code(codes, middle, low, high) == 32 and middle < end + 2:
+        middle += 1
+    behind = middle
+    while _is(codes, behind, low, high, classes, _DIGIT):
+        behind += 1
+    if behind - middle == 2 and (separator == 45 or separator == 32):
+        marks[at] |= SOCIAL_SECURITY_US
+    if behind - middle == 3 and (separator == 45 or separator == 46 or separator == 32 or separator == 41):
+        for place in range(max(low, at - 4), at + 1):
+            before = codes[place]
+            if place == at or before == 43 or before == 49 or before == 40:
+                marks[place] |= AMERICAN
