@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liangji.pipeline.collection.encodings import LINES_LISTED, decode, decode_stream, detect
+from liangji.core.reading import Fault, Note, RawRecord
+from liangji.pipeline.collection.encodings import LINES_LISTED, Decoded, decode, decode_stream, detect
+from liangji.pipeline.collection.reading import read_raw
 
 PROSE = (
     "清晨的阳光照在院子里，老人把昨天晒干的豆子收进竹篮，又给门前的两棵石榴树浇了水。",
@@ -234,3 +239,149 @@ def test_a_stream_that_starts_in_ascii_is_decided_by_what_follows() -> None:
     assert encoding.name == "ascii"  # all that was known after 8 MiB
     assert "".join(chunks) == head + tail
     assert chunks.encoding.name == "gb18030"
+
+
+PREFIXES = (b"a line of words, 17\n", b"x")
+AROUND = st.sampled_from((0, 8 << 10, 64 << 10, 80 << 10, 256 << 10, 1 << 20)).flatmap(
+    lambda size: st.integers(max(0, size - 3), size + 3) | st.integers(max(0, size - 300), size + 300)
+)
+CODECS = ("utf-8", "gb18030", "big5")
+
+
+@st.composite
+def late_chinese(draw: st.DrawFn, codecs: tuple[str, ...] = CODECS) -> tuple[str, str, bytes]:
+    """A text that is ASCII for long, then Chinese, in one line or many: its codec, itself, its bytes."""
+    codec = draw(st.sampled_from(codecs))
+    filler = draw(st.sampled_from(PREFIXES)).decode()
+    size = draw(AROUND)
+    prefix = (filler * (size // len(filler) + 1))[:size]
+    sentences = draw(st.lists(st.sampled_from(TRADITIONAL if codec == "big5" else PROSE), min_size=1, max_size=3))
+    tail = draw(st.sampled_from(("", "\n", " "))).join(sentences * draw(st.sampled_from((1, 1, 40, 900))))
+    text = prefix + tail + draw(st.sampled_from(("", "\n")))
+    return codec, text, text.encode(codec)
+
+
+@settings(max_examples=60, deadline=None)
+@given(late_chinese())
+def test_chinese_after_long_ascii_is_found_whole_and_as_a_stream(case: tuple[str, str, bytes]) -> None:
+    codec, text, data = case
+    decoded = decode(data)
+    assert (decoded.encoding.name, decoded.text == text, decoded.replaced, decoded.notes) == (codec, True, 0, ())
+    _, chunks = decode_stream(io.BytesIO(data))
+    assert "".join(chunks) == text
+    assert (chunks.encoding.name, chunks.replaced, chunks.notes) == (codec, 0, ())
+
+
+@settings(max_examples=60, deadline=None)
+@given(late_chinese(), st.data())
+def test_a_sample_may_be_cut_anywhere(case: tuple[str, str, bytes], data: st.DataObject) -> None:
+    codec, text, encoded = case
+    first = next(at for at, character in enumerate(text) if not character.isascii())
+    cut = data.draw(st.integers(0, len(encoded)))
+    name = detect(encoded[:cut]).name
+    if cut <= first:
+        assert name == "ascii"
+    elif codec == "utf-8" and cut >= first + 3:
+        assert name == "utf-8"
+    elif cut >= first + 40:
+        assert name == codec
+
+
+@settings(max_examples=60, deadline=None)
+@given(late_chinese(), st.sampled_from((".txt", ".md", ".csv", ".jsonl", "lines")))
+def test_readers_find_chinese_after_long_ascii(case: tuple[str, str, bytes], ending: str) -> None:
+    codec, text, _ = case
+    text = text.strip()
+    records: list[dict[str, Any]] = [{"text": line} for line in text.split("\n") if line]
+    content = text
+    if ending == ".csv":
+        content = "text,n\n" + "".join(f'"{record["text"]}",1\n' for record in records)
+        records = [record | {"n": 1} for record in records]
+    elif ending == ".jsonl":
+        content = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    elif ending != "lines":
+        records = [{"text": text}]
+    data = content.encode(codec)
+    items = list(read_raw(io.BytesIO(data), "a" + ending, format="lines" if ending == "lines" else None))
+    assert [item.fields for item in items if isinstance(item, RawRecord)] == records
+    notes = [item.what for item in items if isinstance(item, Fault | Note)]
+    assert notes == ([] if codec == "utf-8" else [f"read as {codec}"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff\x1b~"), max_size=60), AROUND)
+def test_what_is_valid_utf8_is_utf8(text: str, size: int) -> None:
+    data = b"x" * size + text.encode()
+    assert decode(data).text.encode() == data
+    assert detect(data).name == ("ascii" if data.isascii() else "utf-8")
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    size=st.sampled_from((0, 60_000, 70_000, 1 << 20)),
+    stray=st.sampled_from((b"\xff", b"\x80", b"\xa0", b"\xe4\xb8", b"\xb0")),
+    at=st.sampled_from((0.0, 0.00001, 0.5, 1.0)),
+    one_line=st.booleans(),
+)
+def test_one_stray_byte_does_not_change_what_a_large_text_is_taken_for(size: int, stray: bytes, at: float, one_line: bool) -> None:
+    chinese = ("" if one_line else "\n").join(PROSE * 600)
+    data = ("plain words\n" * (size // 12) + chinese).encode()
+    place = len(data[: int(at * len(data))].decode("utf-8", "ignore").encode())
+    data = data[:place] + stray + b" " + data[place:]
+    for read in (decode(data), decode_stream(io.BytesIO(data))[1]):
+        text = read.text if isinstance(read, Decoded) else "".join(read)
+        assert read.encoding.name == "utf-8"
+        assert read.replaced == 1
+        assert text == data.decode("utf-8", "replace")
+
+
+def test_a_byte_order_mark_before_ascii_is_taken_off() -> None:
+    data = b"\xef\xbb\xbf" + b"plain words\n" * 10_000
+    assert decode(data + "，".encode()).text == data[3:].decode() + "，"
+    assert decode(data).encoding.name == "utf-8-sig"
+    _, chunks = decode_stream(io.BytesIO(data))
+    assert "".join(chunks) == data[3:].decode()
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-16"])
+def test_wide_encodings_may_begin_with_long_ascii(codec: str) -> None:
+    text = "plain words\n" * 9_000 + PROSE[0]
+    data = text.encode(codec)
+    assert decode(data).text == text
+    assert "".join(decode_stream(io.BytesIO(data))[1]) == text
+
+
+def test_a_few_characters_after_a_single_stray_byte_are_not_misread_in_a_stream() -> None:
+    text = "plain words\xa0\n" + "plain words\n" * 20_000 + "是\n" * 500
+    data = text.encode().replace(b"\xc2\xa0", b"\xa0")
+    _, chunks = decode_stream(io.BytesIO(data))
+    assert "".join(chunks) == text.replace("\xa0", "\ufffd")
+
+
+def test_records_before_damage_are_kept_where_the_encoding_is_still_open() -> None:
+    packed = gzip.compress(b'{"text": "plain words"}\n' * 200_000, mtime=0)[:-2000]
+    for name in ("jsonl", "lines"):
+        items = list(read_raw(io.BytesIO(packed), "a.gz", format=name))
+        assert sum(isinstance(item, RawRecord) for item in items) > 1000
+        assert sum(isinstance(item, Fault) for item in items) == 1
+
+
+def test_an_archive_says_once_which_members_were_not_utf8() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(5):
+            archive.writestr(f"{number}.txt", PROSE[number].encode("gb18030"))
+        archive.writestr("big.txt", TRADITIONAL[0].encode("big5"))
+        archive.writestr("bad.txt", (PROSE[0] + PROSE[1]).encode("gb18030") + b"\xff\n")
+        archive.writestr("utf8.txt", PROSE[0])
+    packed.seek(0)
+    notes = [(item.origin, item.code, item.what) for item in read_raw(packed, "a.zip") if isinstance(item, Note)]
+    assert notes == [
+        (
+            "a.zip!bad.txt",
+            "characters_replaced",
+            "1 character(s) could not be decoded as gb18030 and became U+FFFD, in line(s) 1",
+        ),
+        ("a.zip", "encoding", "6 members read as gb18030: 0.txt, 1.txt, 2.txt, …"),
+        ("a.zip", "encoding", "1 member read as big5: big.txt"),
+    ]

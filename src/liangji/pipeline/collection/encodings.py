@@ -21,9 +21,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO, NamedTuple
 
+from liangji.core.errors import InputError
+from liangji.pipeline.collection.streams import Broken, read_head
+
 SAMPLE_BYTES = 64 << 10
 CHUNK_BYTES = 1 << 20
-LOOK_AHEAD_BYTES = 8 << 20  # of a stream that starts with plain ASCII, before its encoding is named
+LOOK_AHEAD_BYTES = 8 << 20  # of a stream of hardly anything but ASCII, before its encoding is named
+TELLING_BYTES = 1 << 10  # bytes beyond ASCII by which an encoding can be told
 LINES_LISTED = 100
 
 
@@ -54,15 +58,11 @@ def detect(sample: bytes, declared: str | None = None) -> Encoding:
     marked = _byte_order_mark(sample)
     if marked:
         return Encoding(marked[0], 1.0, "byte order mark")
+    if sample.isascii() and b"\0" not in sample[:SAMPLE_BYTES]:
+        return _escaped(sample) or Encoding("ascii", 1.0, "only ASCII")
     evidence = _evidence(sample)
-    if b"\0" not in evidence:
-        if evidence.isascii():
-            return _escaped(evidence) or Encoding("ascii", 1.0, "only ASCII")
-        sequences = _utf8_sequences(evidence)
-        # Nine or more bytes that are UTF-8 by chance do not happen; fewer are weighed against the rest.
-        if sequences >= 8 or (sequences and _BEYOND_TWO_BYTES.search(evidence)):
-            return Encoding("utf-8", 1.0, "valid UTF-8")
-    return _most_likely(evidence, declared)
+    claims = {claim for claim in (_family(declared), _declared_inside(sample)) if claim}
+    return _as_utf8(sample, evidence, claims) or _most_likely(evidence, claims)
 
 
 def decode(data: bytes, declared: str | None = None) -> Decoded:
@@ -79,24 +79,38 @@ def decode_stream(stream: BinaryIO, declared: str | None = None) -> tuple[Encodi
 
     A line longer than 8 MiB is cut between two characters.
     """
-    head = stream.read(SAMPLE_BYTES)
-    while len(head) < LOOK_AHEAD_BYTES and head.isascii() and b"\0" not in head:
-        more = stream.read(CHUNK_BYTES)
-        if not more:
-            break
-        head += more
+    head, stream = look_ahead(b"", stream)
     encoding = detect(head, declared)
     _, mark = _byte_order_mark(head) or ("", b"")
     chunks = DecodedChunks(stream, head[len(mark) :], encoding, declared)
     return encoding, chunks
 
 
+def look_ahead(head: bytes, stream: BinaryIO) -> tuple[bytes, BinaryIO]:
+    """Read on from `head` until there is enough to name an encoding by; give what was read, and what follows.
+
+    Enough are 1 KiB of bytes beyond ASCII, or a NUL, in the first 8 MiB. A head that ended within the first character beyond
+    ASCII, or behind a single stray byte, would be named by chance.
+    """
+    beyond = _count_beyond(head)
+    while len(head) < SAMPLE_BYTES or (beyond < TELLING_BYTES and len(head) < LOOK_AHEAD_BYTES and b"\0" not in head):
+        try:
+            more, stream = read_head(stream, SAMPLE_BYTES if len(head) < SAMPLE_BYTES else CHUNK_BYTES)
+        except InputError as error:
+            return head, Broken(error).as_binary()
+        if not more:
+            break
+        head += more
+        beyond += _count_beyond(more)
+    return head, stream
+
+
 class DecodedChunks:
     """The text of a stream, in order. `encoding`, `replaced`, `lines_replaced`, `notes` are final when it is exhausted."""
 
-    def __init__(self, stream: BinaryIO, head: bytes, encoding: Encoding, declared: str | None) -> None:
+    def __init__(self, stream: BinaryIO, head: bytes, encoding: Encoding, declared: str | None, first_line: int = 1) -> None:
         self._stream, self._rest, self._declared = stream, head, declared
-        self._decoder = _LineDecoder(encoding)
+        self._decoder = _LineDecoder(encoding, first_line)
         self._chunks = self._decoded()
 
     @property
@@ -124,11 +138,16 @@ class DecodedChunks:
     def _decoded(self) -> Iterator[str]:
         decoder = self._decoder
         while True:
-            block = self._stream.read(CHUNK_BYTES)
+            try:
+                block = self._stream.read(CHUNK_BYTES)
+            except InputError:
+                yield decoder.decode(self._rest[: self._rest.rfind(b"\n") + 1], final=False)  # damage keeps what stood before it
+                raise
             final = not block
             data = self._rest + block
             if decoder.encoding.name == "ascii" and not data.isascii():
                 # The first megabytes were ASCII, which every encoding of lines shares: only now is there something to decide.
+                data, self._stream = look_ahead(data, self._stream)
                 decoder.encoding = detect(data, self._declared)
             cut = len(data) if final or decoder.is_stateful else _safe_cut(data, decoder.encoding.name)
             self._rest = data[cut:]
@@ -207,33 +226,80 @@ def _byte_order_mark(data: bytes) -> tuple[str, bytes] | None:
 
 
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_ASCII = bytes(range(0x80))
 _BEYOND_TWO_BYTES = re.compile(rb"[\xe0-\xf4][\x80-\xbf]{2,3}[^\x80-\xff]*[\xc2-\xf4][\x80-\xbf]")
+# No encoding of lines has these bytes inside a character: after one of them a character begins.
+_BOUNDARY = re.compile(rb"[\t\n\r -/]")
 
 
-def _evidence(data: bytes) -> bytes:
-    """Take the head, the surroundings of the first byte beyond ASCII, and the middle: at most three samples."""
+def _count_beyond(data: bytes) -> int:
+    return 0 if data.isascii() else len(data.translate(None, _ASCII))
+
+
+def _first_beyond(data: bytes, start: int) -> int:
+    """Find the first byte beyond ASCII; -1 where there is none. Block by block, as `isascii` is far faster than a search."""
+    for at in range(start, len(data), SAMPLE_BYTES):
+        block = data[at : at + SAMPLE_BYTES]
+        if not block.isascii() and (found := _NOT_ASCII.search(block)):
+            return at + found.start()
+    return -1
+
+
+def _evidence(data: bytes) -> tuple[bytes, ...]:
+    """Take parts of a text to name its encoding by: the head, what follows the first byte beyond ASCII where the head has few,
+    and two from further on. Each begins with a character; its end may cut one.
+    """
     if len(data) <= SAMPLE_BYTES or b"\0" in data[:SAMPLE_BYTES]:
-        return data[:SAMPLE_BYTES]
-    parts = [data[:SAMPLE_BYTES]]
-    beyond = _NOT_ASCII.search(data, SAMPLE_BYTES)
-    if parts[0].isascii() and beyond:
-        parts.append(_whole_lines(data, beyond.start()))
-    parts.append(_whole_lines(data, max(SAMPLE_BYTES, len(data) // 2)))
-    return b"\n".join(part.rpartition(b"\n")[0] or part for part in parts)
+        return (data[:SAMPLE_BYTES],)
+    first = _first_beyond(data, 0)
+    end = max(SAMPLE_BYTES, first + SAMPLE_BYTES // 4) if first < SAMPLE_BYTES else SAMPLE_BYTES
+    parts = [data[:end]]  # never ends right behind the first byte that tells something
+    for quarter in (0, 2, 3) if _count_beyond(parts[0]) < TELLING_BYTES else (2, 3):
+        start = _character_start(data, max(end, len(data) * quarter // 4))
+        if start >= 0:
+            end = start + SAMPLE_BYTES // 4
+            parts.append(data[start:end])
+    return tuple(parts)
 
 
-def _whole_lines(data: bytes, at: int) -> bytes:
-    start = max(data.rfind(b"\n", at - SAMPLE_BYTES // 4, at), at - SAMPLE_BYTES // 4) + 1
-    return data[start : start + SAMPLE_BYTES // 4]
+def _character_start(data: bytes, at: int) -> int:
+    """Find where a character beyond ASCII, or a stretch with some, certainly starts behind `at`; -1 where that is not clear."""
+    beyond = _first_beyond(data, at)
+    if beyond < 0:
+        return -1
+    if data[beyond - 2 : beyond].isascii():
+        return beyond  # in no encoding are two bytes of ASCII both inside a character
+    found = _BOUNDARY.search(data, at, at + SAMPLE_BYTES)
+    return found.end() if found else -1
+
+
+def _as_utf8(data: bytes, evidence: tuple[bytes, ...], claims: set[str]) -> Encoding | None:
+    """Recognise UTF-8 by its form alone: all of the text is valid, or nearly all of what was looked at."""
+    sequences = _utf8_sequences(data)
+    # Nine or more bytes that are UTF-8 by chance do not happen; fewer are weighed where something speaks for another encoding.
+    is_open = b"\0" in data[:SAMPLE_BYTES] or bool(claims - {"utf-8"})
+    if sequences and (not is_open or sequences >= 8 or any(map(_BEYOND_TWO_BYTES.search, evidence))):
+        return Encoding("utf-8", 1.0, "valid UTF-8")
+    if b"\0" in data[:SAMPLE_BYTES]:
+        return None
+    texts = "".join(_read(part, "utf-8") for part in evidence)
+    bad = texts.count("\ufffd")
+    good = len(texts) - len(texts.encode("ascii", "ignore")) - bad
+    return Encoding("utf-8", 1.0, "valid UTF-8 but for a few bytes") if good >= max(8, 20 * bad) else None
 
 
 def _utf8_sequences(data: bytes) -> int:
-    """Count characters beyond ASCII where `data` is valid UTF-8 but for a cut end; else 0."""
+    """Count characters beyond ASCII, up to the first 8 or more, where `data` is valid UTF-8 but for a cut end; else 0."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    found = 0
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(data)
+        for at in range(0, len(data), CHUNK_BYTES):
+            text = decoder.decode(data[at : at + CHUNK_BYTES])
+            if found < 8 and not text.isascii():
+                found += len(text) - len(text.encode("ascii", "ignore"))
     except UnicodeDecodeError:
         return 0
-    return len(text) - len(text.encode("ascii", "ignore"))
+    return found
 
 
 def _escaped(ascii_bytes: bytes) -> Encoding | None:
@@ -244,7 +310,8 @@ def _escaped(ascii_bytes: bytes) -> Encoding | None:
         return Encoding("iso-2022-jp", 1.0, "escape sequence")
     if b"~{" not in ascii_bytes:
         return None
-    text = codecs.getincrementaldecoder("hz")("replace").decode(ascii_bytes)
+    start = max(ascii_bytes.find(b"~{") - 256, 0)
+    text = codecs.getincrementaldecoder("hz")("replace").decode(ascii_bytes[start : start + SAMPLE_BYTES])
     # '~{' also stands in programs and in prose about them: the characters must make sense as Chinese.
     if _mean_surprise(text, "gb18030") > ORDINARY:
         return None
@@ -444,30 +511,40 @@ def _read(data: bytes, codec: str) -> str:
     return codecs.getincrementaldecoder(codec)("replace").decode(data)
 
 
-def _most_likely(evidence: bytes, declared: str | None) -> Encoding:
-    claims = {claim for claim in (_family(declared), _declared_inside(evidence)) if claim}
-    beyond = _NOT_ASCII.search(evidence)
-    start = max(beyond.start() - 256, 0) & ~1 if beyond else 0  # even: two bytes may be one character
-    for part in (evidence[start : start + CORE_BYTES], evidence):
-        (name, best), (_, second) = sorted(_scores(part, claims).items(), key=lambda item: -item[1])[:2]
-        if best - second > DECISIVE or len(part) == len(evidence):
+def _read_parts(parts: tuple[bytes, ...], codec: str) -> str:
+    return "\n".join(_read(part, codec) for part in parts)
+
+
+def _most_likely(evidence: tuple[bytes, ...], claims: set[str]) -> Encoding:
+    for parts in (_core(evidence), evidence):
+        (name, best), (_, second) = sorted(_scores(parts, claims).items(), key=lambda item: -item[1])[:2]
+        if best - second > DECISIVE:
             break
-    if name == "shift_jis" and _read(evidence, "cp932").count("\ufffd") < _read(evidence, "shift_jis").count("\ufffd"):
+    if name == "shift_jis" and _read_parts(evidence, "cp932").count("\ufffd") < _read_parts(evidence, name).count("\ufffd"):
         name = "windows-31j"  # for the whole text: the two tables differ in signs such as the wave dash
     confidence = 1 / (1 + math.exp(-min(best - second, 50) / 4))
-    if MEANINGLESS < _mean_surprise(_read(part, FAMILIES[name][0]), name) < math.inf:
+    if MEANINGLESS < _mean_surprise(_read_parts(parts, FAMILIES[name][0]), name) < math.inf:
         return Encoding(name, round(confidence / 2, 4), "hardly reads as text in any encoding")
     reason = "most likely characters" + (", as declared" if name in claims else ", against its declaration" if claims else "")
     return Encoding(name, round(confidence, 4), reason)
 
 
-def _scores(evidence: bytes, claims: set[str]) -> dict[str, float]:
+def _core(evidence: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Take the little that mostly decides: from the first byte beyond ASCII on."""
+    part = next((part for part in evidence if not part.isascii()), evidence[0])
+    beyond = _NOT_ASCII.search(part)
+    start = max(beyond.start() - 256, 0) & ~1 if beyond else 0  # even: two bytes may be one character
+    return (part[start : start + CORE_BYTES],)
+
+
+def _scores(parts: tuple[bytes, ...], claims: set[str]) -> dict[str, float]:
     """Give the logarithm of likelihood times prior of each encoding."""
     scores: dict[str, float] = {}
+    has_many_nuls = sum(part.count(0) for part in parts) * 3 >= sum(map(len, parts))
     for name in ("utf-8", *_MULTIBYTE, *_LETTERS, *_WIDE):
-        if name.startswith("utf-32") and evidence.count(0) * 3 < len(evidence):
+        if name.startswith("utf-32") and not has_many_nuls:
             continue
-        text = min((_read(evidence, codec) for codec in FAMILIES[name]), key=lambda text: text.count("\ufffd"))
+        text = min((_read_parts(parts, codec) for codec in FAMILIES[name]), key=lambda text: text.count("\ufffd"))
         scores[name] = _likelihood(text, name) + _PRIORS.get(name, _OTHER_PRIOR) + DECLARED_BONUS * (name in claims)
         if name in _LETTERS and name not in _LATIN:
             scores[name] += LONE * len(_LONE.findall(text)) + MIXED_WORD * len(_MIXED_WORDS.findall(text))
@@ -520,9 +597,9 @@ class _LineDecoder:
     """Decodes pieces that each end at the end of a line, and keeps account of what was replaced and what was foreign."""
 
     encoding: Encoding
+    _line: int = 1  # number of the first line of the next piece
     replaced: int = 0
     lines_replaced: list[int] = field(default_factory=list)
-    _line: int = 1  # number of the first line of the next piece
     _native_line: int = 0  # the last that held characters of the main encoding
     _foreign: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # encoding → ranges of lines read in it
     _misread: str | None = None  # None: not looked yet

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,10 +20,12 @@ from liangji.core.operator import OperatorKind
 from liangji.core.reading import Fault, Member, Note, Raw, RawBatch, RawRecord, ReadLimits
 from liangji.core.registry import Group, load, names, suggestion
 from liangji.core.schema import Modality
+from liangji.pipeline.collection.decoding import READ_AS
 from liangji.pipeline.collection.encodings import decode, detect
 from liangji.pipeline.collection.streams import Budget, Counted, Joined, Metered, read_head, spooled
 
 _HEAD_BYTES = 8192
+_LISTED_MEMBERS = 3
 _TAR_MAGIC_AT = 257
 
 
@@ -282,7 +285,8 @@ class _Walk:
             kind = _named("text")
         operator = kind.make(self.options)
         if kind.unpacks:
-            yield from self._unpack(kind, operator, place, stream)
+            items = self._unpack(kind, operator, place, stream)
+            yield from items if place.depth else _with_encodings_gathered(items, place.origin)
         elif operator.modality in (Modality.TEXT, self.modality):
             for item in operator(stream, place.origin, self.limits):
                 if isinstance(item, RawRecord | RawBatch) and not item.origin:
@@ -328,6 +332,22 @@ class _Walk:
     def _too_deep(self) -> LimitExceeded:
         what = f"archives inside archives, deeper than the limit of {self.limits.depth}"
         return LimitExceeded(what, "", "unpack the outer ones, or raise `limits: {reading: {depth: …}}` in the recipe")
+
+
+def _with_encodings_gathered(items: Iterator[Raw], origin: str) -> Iterator[Raw]:
+    """Say once for an archive which of its members were read in another encoding than UTF-8; damage keeps its own note."""
+    first: dict[str, list[str]] = {}  # what is noted → the first members it is noted of
+    counts: Counter[str] = Counter()
+    for item in items:
+        if isinstance(item, Note) and item.what.startswith(READ_AS) and item.origin.startswith(f"{origin}!"):
+            counts[item.what] += 1
+            if counts[item.what] <= _LISTED_MEMBERS:
+                first.setdefault(item.what, []).append(item.origin.removeprefix(f"{origin}!"))
+        else:
+            yield item
+    for what, count in counts.items():
+        listed = ", ".join(first[what]) + (", …" if count > _LISTED_MEMBERS else "")
+        yield Note(origin, f"{count} member{'s' if count > 1 else ''} {what}: {listed}", code="encoding")
 
 
 def _inside(kind: _Kind, place: _Place, member: Member) -> _Place:
