@@ -121,3 +121,32 @@ def test_the_schema_lists_every_step_with_its_options() -> None:
     (keep,) = [branch["properties"]["keep"] for branch in steps if "keep" in branch.get("properties", {})]
     assert "preset" in keep["properties"]
     assert not [branch for branch in steps if any(name.startswith("read_") for name in branch.get("properties", {}))]
+
+
+PSEUDONYMS = GOOD.replace("mask_personal_information: {}", 'mask_personal_information: {style: pseudonym, key: "${PSEUDONYM_KEY}"}')
+
+
+def test_a_secret_comes_from_the_environment_and_decides_the_hash_without_being_shown() -> None:
+    first, second = (parse_recipe(PSEUDONYMS, "r.yaml", Path(), {"PSEUDONYM_KEY": key}) for key in ("hunter1", "hunter2"))
+    assert first.steps[-1].operator.key.get_secret_value() == "hunter1"
+    assert first.hash != second.hash
+    assert "hunter" not in repr(first) + first.model_dump_json() + str(first.steps[-1].identity)
+
+
+def test_a_secret_that_is_missing_or_written_out_is_a_fault_that_does_not_repeat_it() -> None:
+    with pytest.raises(RecipeError) as missing:
+        parse_recipe(PSEUDONYMS, "r.yaml", Path(), {})
+    assert [(fault.line, fault.what) for fault in missing.value.faults] == [
+        (14, "the environment variable PSEUDONYM_KEY is not set")
+    ]
+    with pytest.raises(RecipeError) as written:
+        parse_recipe(PSEUDONYMS.replace("${PSEUDONYM_KEY}", "hunter2"), "r.yaml", Path(), {})
+    assert "a secret does not belong in a recipe" in str(written.value)
+    assert "hunter2" not in str(written.value)
+
+
+def test_pseudonyms_without_a_key_are_a_fault() -> None:
+    assert (
+        "needs a `key`"
+        in faults(GOOD.replace("mask_personal_information: {}", "mask_personal_information: {style: pseudonym}"))[0][2]
+    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from liangji.core import registry
 from liangji.core.digest import canonical_hash
@@ -75,9 +77,15 @@ class Step:
     @property
     def identity(self) -> list[Any]:
         """What decides the step's result beside its input: name, version, options, and files it leans on."""
-        options = TypeAdapter(type(self.operator)).dump_python(self.operator, mode="json", context={"secrets": "digest"})
+        options = TypeAdapter(type(self.operator)).dump_python(self.operator)
+        options = to_jsonable_python({name: _digested(value) for name, value in options.items()})
         fingerprint = getattr(self.operator, "fingerprint", None)
         return [self.name, self.operator.version, options, fingerprint() if callable(fingerprint) else fingerprint]
+
+
+def _digested(value: Any) -> Any:
+    """Stand a digest in for a secret, which JSON would write as the same asterisks whatever it is."""
+    return canonical_hash(["secret", value.get_secret_value()]) if isinstance(value, SecretStr) else value
 
 
 class Recipe(BaseModel):
@@ -115,8 +123,10 @@ def read_recipe(path: Path) -> Recipe:
     return parse_recipe(text, str(path), path.parent)
 
 
-def parse_recipe(text: str, file: str, folder: Path) -> Recipe:
+def parse_recipe(text: str, file: str, folder: Path, environment: Mapping[str, str] = os.environ) -> Recipe:
     """Check a recipe's text; relative paths start from `folder`, faults name `file`.
+
+    A secret option never stands in the text: it is written `${NAME}` and taken from `environment`.
 
     Raises: RecipeError with every fault.
     """
@@ -126,7 +136,7 @@ def parse_recipe(text: str, file: str, folder: Path) -> Recipe:
     if not isinstance(value, dict):
         raise RecipeError(file, (*faults, RecipeFault(1, "", "a recipe is a mapping", "start with `dataset: name`")))
     raw_steps = value.pop("steps", None)
-    steps = list(_steps(raw_steps if raw_steps is not None else [], document))
+    steps = list(_steps(raw_steps if raw_steps is not None else [], document, environment))
     try:
         recipe = Recipe.model_validate({**value, "text": text, "folder": folder})
     except ValidationError as error:
@@ -136,7 +146,7 @@ def parse_recipe(text: str, file: str, folder: Path) -> Recipe:
     return recipe.model_copy(update={"steps": steps})
 
 
-def _steps(value: Any, document: _Document) -> Iterator[Step]:
+def _steps(value: Any, document: _Document, environment: Mapping[str, str]) -> Iterator[Step]:
     if not isinstance(value, list):
         document.report(("steps",), "a list of steps is expected", "write each as `- name: {options}`")
         return
@@ -149,12 +159,14 @@ def _steps(value: Any, document: _Document) -> Iterator[Step]:
             document.report(place, "a step is one operator with its options", "write it as `- name: {options}`")
             continue
         ((name, options),) = entry.items()
-        step = _step(str(name), {} if options is None else options, known, document, place)
+        step = _step(str(name), {} if options is None else options, known, document, place, environment)
         if step is not None:
             yield step
 
 
-def _step(name: str, options: Any, known: list[str], document: _Document, place: tuple[Any, ...]) -> Step | None:
+def _step(
+    name: str, options: Any, known: list[str], document: _Document, place: tuple[Any, ...], environment: Mapping[str, str]
+) -> Step | None:
     if name not in known:
         document.report((*place, name), f"no operator '{name}'", registry.suggestion(name, known))
         return None
@@ -163,6 +175,10 @@ def _step(name: str, options: Any, known: list[str], document: _Document, place:
         return None
     try:
         kind = registry.load(registry.Group.OPERATORS, name)
+        faults_before = len(document.faults)
+        options = _with_secrets(kind, options, document, (*place, name), environment)
+        if len(document.faults) > faults_before:
+            return None
         operator = TypeAdapter(kind).validate_python(options)
     except ValidationError as error:
         for problem in error.errors():
@@ -175,6 +191,30 @@ def _step(name: str, options: Any, known: list[str], document: _Document, place:
         document.report((*place, name), f"'{name}' reads files and is no step", "name it in `inputs` as `format`")
         return None
     return Step(name, operator, document.line((*place, name)))
+
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _with_secrets(
+    kind: type, options: dict[str, Any], document: _Document, place: tuple[Any, ...], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Fill in the secret options; the message of a fault never shows what was written."""
+    filled = dict(options)
+    for name, hint in get_type_hints(kind).items():
+        value = options.get(name)
+        if value is None or SecretStr not in (hint, *get_args(hint)):
+            continue
+        variable = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
+        if variable is None:
+            mend = f'write `{name}: "${{LIANGJI_{name.upper()}}}"` and set that environment variable'
+            document.report((*place, name), "a secret does not belong in a recipe", mend)
+        elif not environment.get(variable[1]):
+            mend = f"export {variable[1]} before the run"
+            document.report((*place, name), f"the environment variable {variable[1]} is not set", mend)
+        else:
+            filled[name] = environment[variable[1]]
+    return filled
 
 
 class _Document:

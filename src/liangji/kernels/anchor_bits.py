@@ -79,7 +79,9 @@ WORDS: tuple[tuple[int, str], ...] = (  # known by their first two characters (C
     (MENTIONS_PLACE, "经度 纬度 经纬 坐标 定位 位置 lat lng lon gps location 北纬 南纬 东经 西经"),
     (
         MENTIONS_ISSUER,
-        "aki asi abi acc aid aro lta akl aiz goc ya2 ghp gho ghu ghs ghr git xox hoo sk- rk_ sk_ sg. "
-        "sk0 sk1 sk2 sk3 sk4 sk5 sk6 sk7 sk8 sk9 ska skb skc skd ske skf key glp npm pyp hf_ dop doo dor shp :aa eyj ---",
+        (
+            "aki asi abi acc aid aro lta akl aiz goc ya2 ghp gho ghu ghs ghr git xox hoo sk- rk_ sk_ sg. "
+            "sk0 sk1 sk2 sk3 sk4 sk5 sk6 sk7 sk8 sk9 ska skb skc skd ske skf key glp npm pyp hf_ dop doo dor shp :aa eyj ---"
+        ),
     ),
 )

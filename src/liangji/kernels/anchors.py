@@ -30,8 +30,12 @@ from liangji.kernels.anchor_bits import (
     LANDLINE,
     MAC,
     MENTIONS,
+    MENTIONS_DEVICE,
     MENTIONS_NUMERALS,
+    MENTIONS_PASSPORT,
     MENTIONS_PLACE,
+    MENTIONS_SOCIAL_SECURITY,
+    MENTIONS_TAIWAN,
     MOBILE,
     MOBILE_GROUPED,
     MOBILE_SPACED,
@@ -51,17 +55,20 @@ from liangji.kernels.anchor_bits import (
     WORDS,
 )
 
-DROPPED = 0xFFFFFFFF  # in the table: a character without width, left out
-_NUMERALS = np.array(sorted(map(ord, "〇○零一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖貳參陸")), np.uint32)
+DROPPED = -1  # in the table: a character without width, left out
+_NUMERALS = np.array(sorted(map(ord, "〇○零一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖貳參陸")), np.int32)
 _FOLDED = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}  # what re.IGNORECASE takes for ASCII letters
 _DIGIT, _UPPER, _LOWER, _GAP, _NUMERAL = 1, 2, 4, 8, 16
-_ALNUM = _DIGIT | _UPPER | _LOWER
+_LETTER = _UPPER | _LOWER
+_ALNUM = _DIGIT | _LETTER
+_APART = 32  # zeros between windows: no look ahead or back goes farther, so that none needs to ask where its window ends
 
 
 class NormalisedWindows(NamedTuple):
-    codes: NDArray[np.uint32]
+    codes: NDArray[np.int32]
     origin: NDArray[np.int32]  # place in its window of each code point
-    starts: NDArray[np.int64]  # one more than there are windows
+    starts: NDArray[np.int64]  # in `codes`; zeros stand between the windows
+    ends: NDArray[np.int64]
 
 
 class Anchors(NamedTuple):
@@ -71,14 +78,14 @@ class Anchors(NamedTuple):
 
 
 def normalised_windows(
-    data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], table: NDArray[np.uint32]
+    data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], table: NDArray[np.int32]
 ) -> NormalisedWindows:
     """Decode windows of UTF-8 and write each character as `table` says; code points beyond the table stay."""
     return NormalisedWindows(*_decode(data, starts, ends, table))
 
 
 def anchors(windows: NormalisedWindows, *, only_sure: bool) -> Anchors:
-    marks, mentions = _mark(windows.codes, windows.starts, _classes(), *_word_tables(), only_sure)
+    marks, mentions = _mark(windows.codes, windows.starts, windows.ends, _classes(), *_word_tables(), only_sure)
     positions = np.flatnonzero(marks)
     return Anchors(positions, marks[positions], mentions)
 
@@ -123,58 +130,64 @@ def _triple(first: Any, second: Any, third: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def _decode(data: Any, starts: Any, ends: Any, table: Any) -> Any:
-    size = np.int64(0)
+    size = np.int64(_APART)
     for window in range(len(starts)):
-        size += ends[window] - starts[window]
-    codes, origin = np.empty(size, np.uint32), np.empty(size, np.int32)
-    places = np.zeros(len(starts) + 1, np.int64)
+        size += ends[window] - starts[window] + _APART
+    codes, origin = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    first, behind = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
     count = np.int64(0)
     for window in range(len(starts)):
+        count += _APART
+        first[window] = count
         at, last, place = starts[window], ends[window], 0
         while at < last:
-            byte = np.uint32(data[at])
+            byte = np.int64(data[at])
             if byte < 0x80:
                 code = byte
                 at += 1
             elif byte < 0xE0:
-                code = ((byte & 0x1F) << 6) | (data[at + 1] & 0x3F)
+                code = ((byte & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F)
                 at += 2
             elif byte < 0xF0:
-                code = ((byte & 0x0F) << 12) | (np.uint32(data[at + 1] & 0x3F) << 6) | (data[at + 2] & 0x3F)
+                code = ((byte & 0x0F) << 12) | (np.int64(np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
                 at += 3
             else:
                 code = (
                     ((byte & 0x07) << 18)
-                    | (np.uint32(data[at + 1] & 0x3F) << 12)
-                    | (np.uint32(data[at + 2] & 0x3F) << 6)
-                    | (data[at + 3] & 0x3F)
+                    | (np.int64(np.int64(data[at + 1]) & 0x3F) << 12)
+                    | (np.int64(np.int64(data[at + 2]) & 0x3F) << 6)
+                    | (np.int64(data[at + 3]) & 0x3F)
                 )
                 at += 4
             if code < len(table):
-                code = table[code]
+                code = np.int64(table[code])
             if code != DROPPED:
                 codes[count] = code
                 origin[count] = place
                 count += 1
             place += 1
-        places[window + 1] = count
-    return codes[:count].copy(), origin[:count].copy(), places
+        behind[window] = count
+    count += _APART
+    return codes[:count].copy(), origin[:count].copy(), first, behind
 
 
 @njit(nogil=True, cache=True)
-def _mark(codes: Any, starts: Any, classes: Any, fold: Any, pairs: Any, triples: Any, only_sure: Any) -> Any:
-    marks = np.zeros(len(codes), np.int64)
-    mentions = np.zeros(len(starts) - 1, np.int64)
-    for window in range(len(starts) - 1):
-        low, high = starts[window], starts[window + 1]
-        mentions[window] = _mark_words(codes, low, high, classes, fold, pairs, triples, marks)
-        _mark_tokens(codes, low, high, classes, marks)
-        _mark_numbers(codes, low, high, classes, marks, only_sure)
+def _mark(codes: Any, starts: Any, ends: Any, classes: Any, fold: Any, pairs: Any, triples: Any, only_sure: Any) -> Any:
+    marks, kinds = np.zeros(len(codes), np.int64), np.zeros(len(codes), np.uint8)
+    for at in range(len(codes)):
+        if codes[at] < 0x10000:
+            kinds[at] = classes[codes[at]]
+    mentions = np.zeros(len(starts), np.int64)
+    for window in range(len(starts)):
+        low, high = starts[window], ends[window]
+        mentions[window] = _mark_words(codes, low, high, kinds, fold, pairs, triples, marks)
+        _mark_tokens(codes, low, high, kinds, marks)
+        _mark_numbers(codes, low, high, kinds, marks, mentions[window], only_sure)
     return marks, mentions
 
 
 @njit(nogil=True, cache=True)
-def _mark_words(codes: Any, low: Any, high: Any, classes: Any, fold: Any, pairs: Any, triples: Any, marks: Any) -> Any:
+def _mark_words(codes: Any, low: Any, high: Any, kinds: Any, fold: Any, pairs: Any, triples: Any, marks: Any) -> Any:
     """Mark where words stand; give what the window mentions."""
     mentioned = np.int64(0)
     numerals, run, gap = 0, 0, 0
@@ -183,7 +196,7 @@ def _mark_words(codes: Any, low: Any, high: Any, classes: Any, fold: Any, pairs:
         if code >= 0x10000:
             run, numerals = 0, 0
             continue
-        kind = classes[code]
+        kind = kinds[at]
         if kind & (_DIGIT | _NUMERAL):  # a run of digits and Chinese numerals, with at most two gaps between
             run += 1
             numerals += kind & _NUMERAL
@@ -196,81 +209,90 @@ def _mark_words(codes: Any, low: Any, high: Any, classes: Any, fold: Any, pairs:
                 run, numerals = 0, 0
         if code == 0xB0:
             mentioned |= MENTIONS_PLACE
-        if at + 1 >= high or codes[at + 1] >= 0x10000:
+        if codes[at + 1] >= 0x10000:
             continue
         first, second = fold[code], fold[codes[at + 1]]
         found = pairs[_pair(first, second)]
-        if at + 2 < high and codes[at + 2] < 0x10000:
+        if codes[at + 2] < 0x10000:
             found |= triples[_triple(first, second, fold[codes[at + 2]])]
         if found:
             mentioned |= found & MENTIONS
             marks[at] |= found & ~np.int64(MENTIONS)
-            if found & OFFICE_WORD:
-                for place in range(max(low, at - 28), at):
-                    if codes[place] == 43 or codes[place] == 40 or _is(codes, place, low, high, classes, _DIGIT):
+            if found & OFFICE_WORD and _follows_number(codes, at, kinds):
+                for place in range(at - 28, at):
+                    if codes[place] == 43 or codes[place] == 40 or kinds[place] & _DIGIT:
                         marks[place] |= BEFORE_OFFICE
     return mentioned
 
 
-@njit(inline="always")
-def _is(codes: Any, at: Any, low: Any, high: Any, classes: Any, kinds: Any) -> Any:
-    return low <= at < high and codes[at] < 0x10000 and (classes[codes[at]] & kinds) != 0
-
-
-@njit(inline="always")
-def _code(codes: Any, at: Any, low: Any, high: Any) -> Any:
-    return np.int64(codes[at]) if low <= at < high else np.int64(-1)
+@njit(nogil=True, cache=True)
+def _follows_number(codes: Any, at: Any, kinds: Any) -> Any:
+    for place in range(at - 1, at - 5, -1):
+        code = codes[place]
+        if kinds[place] & _DIGIT:
+            return place < at - 1
+        if not (code == 32 or code == 45 or code == 40 or code == 44 or code == 47 or code == 92):
+            return False
+    return False
 
 
 @njit(nogil=True, cache=True)
-def _mark_tokens(codes: Any, low: Any, high: Any, classes: Any, marks: Any) -> Any:
+def _mark_tokens(codes: Any, low: Any, high: Any, kinds: Any, marks: Any) -> Any:
     """Mark words of 17, tokens of 20 and more, codes with a check character, and addresses of hardware and of networks."""
     credit_end = low
-    word, token = np.int64(-1), np.int64(-1)
+    word, token = -1, -1
     for at in range(low, high + 1):
-        code = _code(codes, at, low, high)
-        is_alnum = _is(codes, at, low, high, classes, _ALNUM)
+        code = codes[at]
+        is_alnum = kinds[at] & _ALNUM
         if is_alnum and word < 0:
             word = at
             if at >= credit_end:
-                end = _credit_code_end(codes, at, low, high, classes)
+                end, is_likely = _credit_code_end(codes, at, kinds)
                 if end >= 0:
                     credit_end = end
-                    marks[at] |= CREDIT_CODE
+                    if is_likely:
+                        marks[at] |= CREDIT_CODE
         elif not is_alnum and word >= 0:
             if at - word == 17:
                 marks[word] |= WORD_17
-            word = np.int64(-1)
+            word = -1
         in_token = is_alnum or code == 95 or code == 43 or code == 47 or code == 45
         if in_token and token < 0:
             token = at
         elif not in_token and token >= 0:
-            if 20 <= at - token <= 128 and _is(codes, token, low, high, classes, _ALNUM):
+            if 20 <= at - token <= 128 and kinds[token] & _ALNUM:
                 marks[token] |= TOKEN_20
-            token = np.int64(-1)
+            token = -1
         if code == 58 or (is_alnum and word == at):
-            _mark_address(codes, at, low, high, marks)
+            _mark_address(codes, at, marks)
 
 
 @njit(nogil=True, cache=True)
-def _credit_code_end(codes: Any, at: Any, low: Any, high: Any, classes: Any) -> Any:
-    """Give the end of 18 characters of a credit code, up to three gaps between any two; -1 where there are none."""
-    first = codes[at] | 32
+def _credit_code_end(codes: Any, at: Any, kinds: Any) -> Any:
+    """Give the end of 18 characters of a credit code, up to three gaps between any two; -1 where there are none.
+
+    Likely is what has 1, 2, 3 or 9 and two digits next.
+    """
+    first, is_likely = codes[at] | 32, True
     if not (49 <= codes[at] <= 57 or first == 97 or first == 110 or first == 121):
-        return np.int64(-1)
+        return np.int64(-1), False
     place = at + 1
-    for _ in range(17):
+    for number in range(17):
         gaps = 0
-        while gaps < 3 and _is(codes, place, low, high, classes, _GAP):
+        while gaps < 3 and kinds[place] & _GAP:
             place += 1
             gaps += 1
-        if not _is(codes, place, low, high, classes, _ALNUM):
-            return np.int64(-1)
+        if not kinds[place] & _ALNUM:
+            return np.int64(-1), False
+        if number < 3 and not kinds[place] & _DIGIT:
+            is_likely = False
+        if number == 0 and not (49 <= codes[place] <= 51 or codes[place] == 57):
+            is_likely = False
         letter = codes[place] | 32
         if letter == 105 or letter == 111 or letter == 115 or letter == 118 or letter == 122:  # I, O, S, V, Z
-            return np.int64(-1)
+            return np.int64(-1), False
         place += 1
-    return np.int64(-1) if _is(codes, place, low, high, classes, _ALNUM) else place
+    return (np.int64(-1), False) if kinds[place] & _ALNUM else (np.int64(place), is_likely)
 
 
 @njit(inline="always")
@@ -279,51 +301,51 @@ def _is_hexadecimal(code: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _mark_address(codes: Any, at: Any, low: Any, high: Any, marks: Any) -> Any:
-    before = _code(codes, at - 1, low, high)
+def _mark_address(codes: Any, at: Any, marks: Any) -> Any:
+    before = codes[at - 1]
     if _is_hexadecimal(before):
         return
-    second, fifth = _code(codes, at + 2, low, high), _code(codes, at + 4, low, high)
-    if (
-        (second == 58 or second == 45) and _code(codes, at + 5, low, high) == second and _code(codes, at + 14, low, high) == second
-    ) or (fifth == 46 and _code(codes, at + 9, low, high) == 46):
+    second, fifth = codes[at + 2], codes[at + 4]
+    if ((second == 58 or second == 45) and codes[at + 5] == second and codes[at + 14] == second) or (
+        fifth == 46 and codes[at + 9] == 46
+    ):
         marks[at] |= MAC
     if before == 58:
         return
     end, colons, has_gap = at, 0, False
-    while end < high and (codes[end] == 58 or _is_hexadecimal(codes[end])):
+    while codes[end] == 58 or _is_hexadecimal(codes[end]):
         if codes[end] == 58:
             colons += 1
-            has_gap = has_gap or _code(codes, end + 1, low, high) == 58
+            has_gap = has_gap or codes[end + 1] == 58
         end += 1
     if has_gap or colons == 7:  # fewer groups are no address: most are times
         marks[at] |= IPV6
 
 
 @njit(nogil=True, cache=True)
-def _mark_numbers(codes: Any, low: Any, high: Any, classes: Any, marks: Any, only_sure: Any) -> Any:
+def _mark_numbers(codes: Any, low: Any, high: Any, kinds: Any, marks: Any, mentioned: Any, only_sure: Any) -> Any:
     ends = np.empty(20, np.int64)  # behind each of the first twenty digits, gaps of up to three between any two
     identity_end, residence_end = low, low
     at = low
     while at < high:
-        if codes[at] == 43 and 49 <= _code(codes, at + 1, low, high) <= 57:
+        if codes[at] == 43 and 49 <= codes[at + 1] <= 57:
             marks[at] |= PLUS
-        if not _is(codes, at, low, high, classes, _DIGIT):
+        if not kinds[at] & _DIGIT:
             at += 1
             continue
         first = codes[at]
         end = at + 1
-        while _is(codes, end, low, high, classes, _DIGIT):
+        while kinds[end] & _DIGIT:
             end += 1
         length = end - at
-        _mark_short(codes, at, end, low, high, classes, marks)
-        total = _spaced(codes, at, low, high, classes, ends)
+        _mark_short(codes, at, end, kinds, marks, mentioned)
+        total = _spaced(kinds, at, ends)
         if total >= 11:
-            _mark_mobile(codes, at, length, total, ends, low, high, classes, marks)
+            _mark_mobile(codes, at, length, total, ends, kinds, marks)
         if total >= 17 and 49 <= first <= 56:
-            last = _identity_end(codes, ends[16], low, high, classes)
+            last = _identity_end(codes, ends[16], kinds)
             if last >= 0:
-                likely = not only_sure or _is_identity(codes, at, last, low, high, classes)
+                likely = not only_sure or _is_identity(codes, at, last, kinds)
                 if at >= identity_end:
                     identity_end = last
                     if likely:
@@ -341,20 +363,20 @@ def _mark_numbers(codes: Any, low: Any, high: Any, classes: Any, marks: Any, onl
                 marks[at] |= CARD_GROUPED
         if length == 15:
             marks[at] |= OLD_IDENTITY
-        if total >= 15:
+        if total >= 15 and mentioned & MENTIONS_DEVICE:
             marks[at] |= NUMBER_15
         at = end
 
 
 @njit(nogil=True, cache=True)
-def _spaced(codes: Any, at: Any, low: Any, high: Any, classes: Any, ends: Any) -> Any:
+def _spaced(kinds: Any, at: Any, ends: Any) -> Any:
     count, place = 0, at
     while count < 20:
         gaps = 0
-        while gaps < 3 and _is(codes, place, low, high, classes, _GAP):
+        while gaps < 3 and kinds[place] & _GAP:
             place += 1
             gaps += 1
-        if not _is(codes, place, low, high, classes, _DIGIT):
+        if not kinds[place] & _DIGIT:
             break
         place += 1
         ends[count] = place
@@ -363,22 +385,22 @@ def _spaced(codes: Any, at: Any, low: Any, high: Any, classes: Any, ends: Any) -
 
 
 @njit(nogil=True, cache=True)
-def _identity_end(codes: Any, place: Any, low: Any, high: Any, classes: Any) -> Any:
+def _identity_end(codes: Any, place: Any, kinds: Any) -> Any:
     gaps = 0
-    while gaps < 3 and _is(codes, place, low, high, classes, _GAP):
+    while gaps < 3 and kinds[place] & _GAP:
         place += 1
         gaps += 1
-    if not (_is(codes, place, low, high, classes, _DIGIT) or _code(codes, place, low, high) | 32 == 120):
+    if not (kinds[place] & _DIGIT or codes[place] | 32 == 120):
         return np.int64(-1)
-    return np.int64(-1) if _is(codes, place + 1, low, high, classes, _ALNUM) else np.int64(place + 1)
+    return np.int64(-1) if kinds[place + 1] & _ALNUM else np.int64(place + 1)
 
 
 @njit(nogil=True, cache=True)
-def _is_identity(codes: Any, at: Any, end: Any, low: Any, high: Any, classes: Any) -> Any:
+def _is_identity(codes: Any, at: Any, end: Any, kinds: Any) -> Any:
     """Verify the check character (GB 11643-1999, ISO 7064 MOD 11-2): weights are the powers of two modulo 11."""
     total = 0
     for place in range(at, end):
-        if _is(codes, place, low, high, classes, _DIGIT):
+        if kinds[place] & _DIGIT:
             total = total * 2 + np.int64(codes[place]) - 48
         elif codes[place] | 32 == 120:
             total = total * 2 + 10
@@ -397,40 +419,38 @@ def _passes_luhn(codes: Any, at: Any, end: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _mark_mobile(
-    codes: Any, at: Any, length: Any, total: Any, ends: Any, low: Any, high: Any, classes: Any, marks: Any
-) -> Any:
-    first, code = codes[at], np.int64(0)
+def _mark_mobile(codes: Any, at: Any, length: Any, total: Any, ends: Any, kinds: Any, marks: Any) -> Any:
+    first: Any = codes[at]
+    code: Any = 0
     if first == 49 and 51 <= codes[ends[1] - 1] <= 57:
-        code = np.int64(MOBILE if length == 11 else MOBILE_SPACED)
+        if length <= 11:
+            code = MOBILE if length == 11 else MOBILE_SPACED
         if length == 3:
             code |= MOBILE_GROUPED
-    elif first == 56 or first == 48:
+    elif codes[at + 1] == 54 if first == 56 else (first == 48 and codes[at + 1] == 48):  # 86 and 0086
         if length == 13 or length == 15:
             code |= MOBILE
-        if total >= 13:
+        elif total >= 13 and length < 15:
             code |= MOBILE_SPACED
             if length == 5 or length == 7:
                 code |= MOBILE_GROUPED
     if code == 0:
         return
     marks[at] |= code
-    for place in range(max(low, at - 13), at):  # the country code
+    for place in range(at - 13, at):  # the country code
         before = codes[place]
-        if (before == 43 or before == 40 or before == 48 or before == 56) and not _is(
-            codes, place - 1, low, high, classes, _DIGIT
-        ):
+        if (before == 43 or before == 40 or before == 48 or before == 56) and not kinds[place - 1] & _DIGIT:
             marks[place] |= code
 
 
 @njit(nogil=True, cache=True)
-def _mark_short(codes: Any, at: Any, end: Any, low: Any, high: Any, classes: Any, marks: Any) -> Any:
+def _mark_short(codes: Any, at: Any, end: Any, kinds: Any, marks: Any, mentioned: Any) -> Any:
     """Mark what is known by the lengths of a few groups and by the letters before them."""
     length = end - at
     letters = 0
-    while letters < 4 and _is(codes, at - letters - 1, low, high, classes, _UPPER | _LOWER):
+    while letters < 4 and kinds[at - letters - 1] & _LETTER:
         letters += 1
-    if 1 <= letters <= 3 and not _is(codes, at - letters - 1, low, high, classes, _DIGIT):
+    if 1 <= letters <= 3 and not kinds[at - letters - 1] & _DIGIT:
         start = at - letters
         if 7 <= length <= 8 and letters <= 2:
             marks[start] |= PASSPORT
@@ -440,40 +460,40 @@ def _mark_short(codes: Any, at: Any, end: Any, low: Any, high: Any, classes: Any
             marks[start] |= PERMANENT_RESIDENCE
         if letters == 2 and length >= 2:
             marks[start] |= IBAN
-        if letters <= 2 and length == 6 and _code(codes, end, low, high) == 40:
+        if letters <= 2 and length == 6 and codes[end] == 40:
             marks[start] |= HONG_KONG
     if letters == 0:
-        if length == 8 or length == 10:
+        if (length == 8 or length == 10) and mentioned & MENTIONS_TAIWAN:
             marks[at] |= NUMBER_8_OR_10
         if length == 18 and codes[at] == 57:
             marks[at] |= PERMANENT_RESIDENCE
-    if 7 <= length <= 9:
-        for place in range(max(low, at - min(letters, 2)), at + 1):
+    if 7 <= length <= 9 and mentioned & MENTIONS_PASSPORT:
+        for place in range(at - min(letters, 2), at + 1):
             marks[place] |= NUMBER_7_TO_9
     if length <= 3:
-        _mark_groups(codes, at, end, low, high, classes, marks)
-    elif length == 9:
+        _mark_groups(codes, at, end, kinds, marks, mentioned)
+    elif length == 9 and mentioned & MENTIONS_SOCIAL_SECURITY:
         marks[at] |= SOCIAL_SECURITY_US
-    if codes[at] == 48 or (codes[at] == 56 and _code(codes, at + 1, low, high) == 54):
+    if (codes[at] == 48 and length >= 3) or (codes[at] == 56 and codes[at + 1] == 54):  # an area code; 0086 and 86
         digits = 0
-        for place in range(at, min(high, at + 26)):
-            digits += _is(codes, place, low, high, classes, _DIGIT)
+        for place in range(at, at + 26):
+            digits += kinds[place] & _DIGIT
         if digits >= 10:
-            for place in range(max(low, at - 2), at + 1):
+            for place in range(at - 2, at + 1):
                 if place == at or codes[place] == 40 or codes[place] == 43:
                     marks[place] |= LANDLINE
 
 
 @njit(nogil=True, cache=True)
-def _mark_groups(codes: Any, at: Any, end: Any, low: Any, high: Any, classes: Any, marks: Any) -> Any:
+def _mark_groups(codes: Any, at: Any, end: Any, kinds: Any, marks: Any, mentioned: Any) -> Any:
     """Mark addresses of networks, and 3-2-4 and 3-3-4 digits."""
-    length, separator = end - at, _code(codes, end, low, high)
+    length, separator = end - at, codes[end]
     if separator == 46:
         place, groups = end, 1
-        while groups < 4 and _code(codes, place, low, high) == 46 and _is(codes, place + 1, low, high, classes, _DIGIT):
+        while groups < 4 and codes[place] == 46 and kinds[place + 1] & _DIGIT:
             place += 1
             digits = 0
-            while digits < 3 and _is(codes, place, low, high, classes, _DIGIT):
+            while digits < 3 and kinds[place] & _DIGIT:
                 place += 1
                 digits += 1
             groups += 1
@@ -482,15 +502,15 @@ def _mark_groups(codes: Any, at: Any, end: Any, low: Any, high: Any, classes: An
     if length != 3:
         return
     middle = end + 1
-    while separator == 41 and _code(codes, middle, low, high) == 32 and middle < end + 2:
+    while separator == 41 and codes[middle] == 32 and middle < end + 2:
         middle += 1
     behind = middle
-    while _is(codes, behind, low, high, classes, _DIGIT):
+    while kinds[behind] & _DIGIT:
         behind += 1
-    if behind - middle == 2 and (separator == 45 or separator == 32):
+    if behind - middle == 2 and (separator == 45 or (separator == 32 and mentioned & MENTIONS_SOCIAL_SECURITY)):
         marks[at] |= SOCIAL_SECURITY_US
     if behind - middle == 3 and (separator == 45 or separator == 46 or separator == 32 or separator == 41):
-        for place in range(max(low, at - 4), at + 1):
+        for place in range(at - 4, at + 1):
             before = codes[place]
             if place == at or before == 43 or before == 49 or before == 40:
                 marks[place] |= AMERICAN

@@ -84,3 +84,11 @@ def test_pseudonyms_need_a_key_and_it_is_never_printed() -> None:
 def test_an_unknown_kind_suggests_the_nearest() -> None:
     with pytest.raises(ValidationError, match="did you mean 'mobile_phone'"):
         MaskPersonalInformation(kinds=["mobile_fone"])
+
+
+def test_the_fingerprint_tells_keys_apart_and_holds_none() -> None:
+    first, second = (MaskPersonalInformation(style="pseudonym", key=SecretStr(key)).fingerprint() for key in ("hunter1", "hunter2"))
+    assert first is not None
+    assert first != second
+    assert "hunter" not in first
+    assert MaskPersonalInformation(key=SecretStr("hunter1")).fingerprint() is None  # asterisks do not depend on it

@@ -67,8 +67,9 @@ def find_in(
     normalised = anchors.normalised_windows(buffers.data, windows.start, windows.end, code_point_table(anchors.DROPPED))
     places = anchors.anchors(normalised, only_sure=minimum_confidence == "high")
     whole = normalised.codes.tobytes().decode("utf-32-le")
-    cuts = np.searchsorted(places.positions, normalised.starts).tolist()
-    starts, positions, marks = normalised.starts.tolist(), places.positions.tolist(), places.marks.tolist()
+    cuts = [*np.searchsorted(places.positions, normalised.starts).tolist(), len(places.positions)]
+    starts, ends = normalised.starts.tolist(), normalised.ends.tolist()
+    positions, marks = places.positions.tolist(), places.marks.tolist()
     columns = (windows.document, windows.characters_before, windows.triggers, places.mentions)
     for window, (document, before, triggers, mentions) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
         first, start = cuts[window], starts[window]
@@ -83,7 +84,7 @@ def find_in(
                 candidate.kind,
                 candidate.confidence,
             )
-            for candidate in _candidates(whole[start : starts[window + 1]], triggers, marked, mentions, minimum_confidence)
+            for candidate in _candidates(whole[start : ends[window]], triggers, marked, mentions, minimum_confidence)
             if candidate.kind in wanted
         )
         if chosen:

@@ -58,9 +58,9 @@ def with_numerals_as_digits(text: str) -> str:
 
 
 @cache
-def code_point_table(dropped: int) -> NDArray[np.uint32]:
+def code_point_table(dropped: int) -> NDArray[np.int32]:
     """Give what `normalise` makes of each code point; `dropped` stands for a character without width."""
-    table = np.arange(0x1FC00, dtype=np.uint32)
+    table = np.arange(0x1FC00, dtype=np.int32)
     for code_point, replacement in _table().items():
         table[code_point] = ord(replacement)
     for code_point in range(len(table)):

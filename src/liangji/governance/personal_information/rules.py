@@ -84,31 +84,59 @@ def _rules_at(mark: int, triggers: int, mentions: int) -> tuple[tuple[int, Rule]
 # --- context -----------------------------------------------------------------------------------------------------------------
 
 _FILLER = r"(?:号码?|编号|number|num|no\b\.?|为|是|is|:|：|=|[\s\"'“”‘’`»>#.|,，()（）\[\]{}【】_/\\-]|->|=>)*$"
-_OTHER_THING = re.compile(
-    r"(?:订单|单号|运单|快递|物流|流水|批[次号]|序列|型号|版本|货号|料号|条码|条形码|工单|合同|发票|票号|箱号|件号|图号|物料|零件|备件|部件|产品|商品|设备|机型|"
-    r"资产|库存|凭证|交易|日志|会话|追踪|请求|任务|校验|哈希|指纹|时间戳|代码|编码|编号|固件|手册|标准|专利|期刊|书号|故障码|报警码|仓位|规格|"
-    r"order|invoice|serial|\bs/?n|part|p/n|model|version|\bver|firmware|batch|\blot|tracking|ticket|isbn|issn|\bdoi|trace|span|request|session|"
-    r"\blog|build|release|sku|\bean|upc|barcode|asset|checksum|hash|digest|timestamp|commit|receipt|transaction|revision|\brev|product|item|case|job)"
-    rf"[A-Za-z_\u4e00-\u9fff]{{0,4}}{_FILLER}",
-    re.IGNORECASE,
+
+
+def _words(alternatives: str) -> str:
+    r"""Write alternatives so that each begins with a letter, those of one letter together.
+
+    The search then steps over all characters that begin none of them, and needs no look at each alternative at each place.
+
+    >>> _words(r"order|\blog|订单")
+    'o(?:rder)|l(?:(?<=\\bl)og)|订(?:单)'
+    """
+    by_letter: defaultdict[str, list[str]] = defaultdict(list)
+    for word in re.split(r"\|(?![^(]*\))", alternatives):
+        boundary = re.match(r"\\b|\(\?<!\[a-z\]\)", word)
+        if boundary:
+            letter, rest = word[boundary.end()], word[boundary.end() + 1 :]
+            look = rf"(?<=\b{letter})" if boundary[0] == r"\b" else rf"(?<![a-z]{letter})"
+            by_letter[letter].append(look + rest)
+        else:
+            by_letter[word[0]].append(word[1:])
+    return "|".join(f"{letter}(?:{'|'.join(rests)})" for letter, rests in by_letter.items())
+
+
+def _before(text: str, start: int, reach: int = 40) -> str:
+    """Give what stands before a value, in lower case as `re.IGNORECASE` sees it: patterns of context are written in lower case."""
+    before = text[max(0, start - reach) : start].lower()
+    return before if before.isascii() else before.replace("ſ", "s").replace("ı", "i").replace("i\u0307", "i")
+
+
+_OTHER_WORDS = (
+    r"订单|单号|运单|快递|物流|流水|批[次号]|序列|型号|版本|货号|料号|条码|条形码|工单|合同|发票|票号|箱号|件号|图号|物料|零件|备件|部件|产品|商品|设备|机型|资产|库存|凭证|"
+    r"交易|日志|会话|追踪|请求|任务|校验|哈希|指纹|时间戳|代码|编码|编号|固件|手册|标准|专利|期刊|书号|故障码|报警码|仓位|规格|order|invoice|serial|\bs/?n|"
+    r"part|p/n|model|version|\bver|firmware|batch|\blot|tracking|ticket|isbn|issn|\bdoi|trace|span|request|"
+    r"session|\blog|build|release|sku|\bean|upc|barcode|asset|checksum|hash|digest|timestamp|commit|"
+    r"receipt|transaction|revision|\brev|product|item|case|job"
 )
+_OTHER_THING = re.compile(rf"(?:{_words(_OTHER_WORDS)})[a-z_\u4e00-\u9fff]{{0,4}}{_FILLER}")
 
 
 def _label(words: str) -> re.Pattern[str]:
     """Match one of the words just before the value, with nothing but fillers in between."""
-    return re.compile(rf"(?:{words})[A-Za-z_\u4e00-\u9fff]{{0,6}}{_FILLER}", re.IGNORECASE)
+    return re.compile(rf"(?:{_words(words)})[a-z_\u4e00-\u9fff]{{0,6}}{_FILLER}")
 
 
 def _follows(text: str, start: int, label: re.Pattern[str]) -> bool:
-    return label.search(text[max(0, start - 40) : start]) is not None
+    return label.search(_before(text, start)) is not None
 
 
 def _is_labelled_otherwise(text: str, start: int) -> bool:
-    return _OTHER_THING.search(text[max(0, start - 40) : start]) is not None
+    return _OTHER_THING.search(_before(text, start)) is not None
 
 
 def _near(text: str, start: int, words: re.Pattern[str], reach: int = 60) -> bool:
-    return words.search(text[max(0, start - reach) : start]) is not None
+    return words.search(_before(text, start, reach)) is not None
 
 
 _PHONE_LABEL = _label(
@@ -118,14 +146,14 @@ _PHONE_WORD = re.compile(r"(?:tel|phone|mobile|mob|cell|call|ph|fax|sms|contact|
 _CARD_LABEL = _label(
     r"银行卡|卡号|账户|帐户|账号|帐号|借记卡|信用卡|储蓄卡|开户|收款|汇至|转账|付款|card|account|\bacct|visa|mastercard|amex|credit|debit|\bpan\b|\bcc\b"
 )
-_CARD_WORD = re.compile(r"银行|卡|账|card|\bcc\b|credit|visa|amex|account", re.IGNORECASE)
+_CARD_WORD = re.compile(_words(r"银行|卡|账|card|\bcc\b|credit|visa|amex|account"))
 _IDENTITY_LABEL = _label(
     r"身份证|证件|身份号|公民|居民|居住证|身份|id[ _-]?card|identity|id[ _-]?(?:no|number)|citizen|驾驶证|驾照"
 )
 
 
 def _only_digits(value: str) -> str:
-    return "".join(c for c in value if c.isdigit())
+    return value if value.isdigit() else "".join(filter(str.isdigit, value))
 
 
 def _compact(value: str) -> str:
@@ -133,15 +161,18 @@ def _compact(value: str) -> str:
 
 
 def _group_lengths(value: str) -> tuple[int, ...]:
+    if value.isalnum() and value.isascii():
+        return (len(value),)
     return tuple(len(group) for group in re.split(r"[^0-9A-Za-z]+", value) if group)
+
+
+_HANGS_BEFORE = re.compile(r"[A-Za-z_]$|[A-Za-z0-9][-_.·#]$|[A-Za-z]/$|(?<!\d)\d{1,3}/$")
+_HANGS_BEHIND = re.compile(r"[A-Za-z_]|[-_.·#][A-Za-z0-9]|/[A-Za-z]")
 
 
 def _is_alone(text: str, start: int, end: int) -> bool:
     """Tell whether no letter, no hyphenated part and no further number hangs on the value: part numbers look like that."""
-    before, after = text[max(0, start - 5) : start], text[end : end + 2]
-    if re.search(r"[A-Za-z_]$|[A-Za-z0-9][-_.·#]$|[A-Za-z]/$|(?<!\d)\d{1,3}/$", before):
-        return False
-    return re.match(r"[A-Za-z_]|[-_.·#][A-Za-z0-9]|/[A-Za-z]", after) is None
+    return not _HANGS_BEFORE.search(text[max(0, start - 5) : start]) and not _HANGS_BEHIND.match(text[end : end + 2])
 
 
 # --- numbers of China ----------------------------------------------------------------------------------------------------------
@@ -264,11 +295,12 @@ def _judge_landline(text: str, match: re.Match[str]) -> Confidence | None:
     return "high" if match["separator"].strip() or "(" in match[0] else "low"
 
 
+_PASSPORT_WORD = _label("护照|passport")
 _PASSPORT_LABEL = re.compile(r"护照|旅行证|passport|签证|证件|出境|入境|旅客|乘客", re.IGNORECASE)
 
 
 def _judge_passport(text: str, match: re.Match[str]) -> Confidence | None:
-    if _follows(text, match.start(), _label("护照|passport")):
+    if _follows(text, match.start(), _PASSPORT_WORD):
         return "high"
     if _is_labelled_otherwise(text, match.start()) or not _is_alone(text, match.start(), match.end()):
         return "low"
@@ -288,7 +320,7 @@ def _always(_: str, __: re.Match[str]) -> Confidence:
     return "high"
 
 
-_PLATE_LABEL = re.compile(r"车牌|号牌|牌照|牌号|车辆|车号|车主|轿车|货车|司机|停车|驶|plate|car|vehicle", re.IGNORECASE)
+_PLATE_LABEL = re.compile(_words("车牌|号牌|牌照|牌号|车辆|车号|车主|轿车|货车|司机|停车|驶|plate|car|vehicle"))
 
 
 def _judge_plate(text: str, match: re.Match[str]) -> Confidence | None:
@@ -305,14 +337,17 @@ def _judge_plate(text: str, match: re.Match[str]) -> Confidence | None:
 
 # --- devices and networks ------------------------------------------------------------------------------------------------------
 
-_VERSION_LABEL = re.compile(
-    r"(?:版本|版次|固件|软件|驱动|内核|系统|升级[到至]?|补丁|第|章|节|条|见|手册|version|\bver\.?|\bv|firmware|release|build|section|chapter|clause|rev(?:ision)?|upgrade[d]? to|[A-Za-z][-_/])"
-    rf"[A-Za-z_\u4e00-\u9fff]{{0,4}}{_FILLER}",
-    re.IGNORECASE,
+_VERSION_WORDS = (
+    r"版本|版次|固件|软件|驱动|内核|系统|升级[到至]?|补丁|第|章|节|条|见|手册|version|\bver\.?|\bv|firmware|release|build|section|chapter|clause|"
+    r"rev(?:ision)?|upgrade[d]? to"
 )
+_VERSION_LABEL = re.compile(rf"(?:{_words(_VERSION_WORDS)})[a-z_\u4e00-\u9fff]{{0,4}}{_FILLER}")
+_VERSION_PREFIX = re.compile(rf"[a-z][-_/][a-z_\u4e00-\u9fff]{{0,4}}{_FILLER}")  # `fw-1.2.3.4`
 _ADDRESS_LABEL = re.compile(
-    r"(?<![A-Za-z])ip(?:v4|地址|[ _-]?addr(?:ess)?)?(?![A-Za-z])|地址|主机|服务器|节点|访问|连接|host|server|client|remote|来源|来自|登录|from|ping|网关|gateway|dns|src|dst|addr",
-    re.IGNORECASE,
+    _words(
+        r"(?<![a-z])ip(?![a-z])|(?<![a-z])ipv4(?![a-z])|(?<![a-z])ip地址(?![a-z])|(?<![a-z])ip[ _-]?addr(?:ess)?(?![a-z])|地址|主机|服务器|节点|访问|连接|host|server|client|remote|来源|来自|登录|from|ping|"
+        "网关|gateway|dns|src|dst|addr"
+    )
 )
 
 
@@ -320,7 +355,7 @@ def _judge_ipv4(text: str, match: re.Match[str]) -> Confidence | None:
     octets = [int(octet) for octet in match[0].split(".")]
     if max(octets) > 255 or any(len(octet) > 1 and octet[0] == "0" for octet in match[0].split(".")):
         return None
-    before, after = text[max(0, match.start() - 24) : match.start()], text[match.end() : match.end() + 8]
+    before, after = _before(text, match.start(), 24), text[match.end() : match.end() + 8]
     labelled = _ADDRESS_LABEL.search(before) is not None and not _is_labelled_otherwise(text, match.start())
     if re.match(
         r"\s*(?:节|章|条|款|版|版本|固件|小节|[-_]?(?:beta|alpha|rc|release|snapshot|build)|\.(?:zip|tar|exe|whl|jar|dll))",
@@ -328,7 +363,7 @@ def _judge_ipv4(text: str, match: re.Match[str]) -> Confidence | None:
         re.IGNORECASE,
     ):
         return "low"
-    if _VERSION_LABEL.search(before):
+    if _VERSION_LABEL.search(before) or _VERSION_PREFIX.search(before):
         return "low" if not re.search(r"ip\W*$", before, re.IGNORECASE) else "high"
     if octets[0] == 0 or octets[:2] == [255, 255] or octets == [127, 0, 0, 1]:
         return "low"

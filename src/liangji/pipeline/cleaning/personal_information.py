@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -38,7 +41,11 @@ class MaskPersonalInformation:
         Literal["high", "low"], Field(description="high: confirmed by check digit or context; low: also what only looks right")
     ] = "high"
     key: Annotated[
-        SecretStr | None, Field(description="secret of the pseudonyms: the same key gives the same value the same pseudonym")
+        SecretStr | None,
+        Field(
+            description="secret of the pseudonyms: the same key gives the same value the same pseudonym; in a recipe: "
+            '`key: "${LIANGJI_PSEUDONYM_KEY}"`, which is taken from the environment'
+        ),
     ] = None
 
     kind: ClassVar[OperatorKind] = OperatorKind.TRANSFORM
@@ -55,7 +62,10 @@ class MaskPersonalInformation:
     @model_validator(mode="after")
     def _pseudonyms_have_a_key(self) -> MaskPersonalInformation:
         if self.style == "pseudonym" and self.key is None:
-            raise ValueError("style 'pseudonym' needs a `key`: without one, anybody could compute the pseudonyms")
+            raise ValueError(
+                "style 'pseudonym' needs a `key`: without one, anybody could compute the pseudonyms; "
+                'write `key: "${LIANGJI_PSEUDONYM_KEY}"` and set that environment variable'
+            )
         return self
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -65,31 +75,39 @@ class MaskPersonalInformation:
         wanted = WITH_FORMAT if isinstance(self.kinds, str) else frozenset(self.kinds)
         replaced, counts = self._replace_all(column, wanted)
         batch = with_column(batch, self.column, replaced)
-        return with_column(batch, "personal_information_masked", pa.array(counts, pa.int32()))
+        return with_column(batch, "personal_information_masked", counts)
+
+    def fingerprint(self) -> str | None:
+        """Stand for the key in the identity of a step: another key makes other texts. The key cannot be read from it."""
+        if self.key is None or self.style != "pseudonym":
+            return None
+        return hashlib.sha256(b"liangji pseudonym key\0" + self.key.get_secret_value().encode()).hexdigest()
 
     def warm_up(self) -> None:
         self._replace_all(pa.array(["13812345678"], pa.large_string()), frozenset({"mobile_phone"}))
 
-    def _replace_all(self, column: pa.Array, wanted: frozenset[str]) -> tuple[pa.Array, list[int | None]]:
+    def _replace_all(self, column: pa.Array, wanted: frozenset[str]) -> tuple[pa.Array, pa.Array]:
         from liangji.governance.personal_information.detection import find_in  # noqa: PLC0415
         from liangji.governance.personal_information.masking import replace  # noqa: PLC0415
 
         key = self.key.get_secret_value().encode() if self.key else b""
-        counts: list[int | None] = [0 if valid else None for valid in column.is_valid().to_pylist()]
         found = {row: spans for row, spans in enumerate(find_in(column, wanted, self.minimum_confidence)) if spans}
-        texts = {row: column[row].as_py() for row in found}
+        rows = list(found)
+        texts = dict(zip(rows, column.take(pa.array(rows, pa.int64())).to_pylist(), strict=True))
+        counts = np.zeros(len(column), np.int32)
         for round_number in range(_ROUNDS):
             if not found:
                 break
             style = self.style if round_number < _ROUNDS // 2 else "mask"
             for row, spans in found.items():
                 texts[row] = replace(texts[row], spans, style, key)
-                counts[row] = (counts[row] or 0) + len(spans)
-            rows = list(found)
-            again = find_in(pa.array([texts[row] for row in rows], column.type), wanted, self.minimum_confidence)
-            found = {row: spans for row, spans in zip(rows, again, strict=True) if spans}
-        if not texts:
-            return column, counts
-        return pa.array(
-            [texts.get(row) if row in texts else column[row].as_py() for row in range(len(column))], column.type
-        ), counts
+                counts[row] += len(spans)
+            changed = list(found)
+            again = find_in(pa.array([texts[row] for row in changed], column.type), wanted, self.minimum_confidence)
+            found = {row: spans for row, spans in zip(changed, again, strict=True) if spans}
+        counted = pa.array(counts, mask=~column.is_valid().to_numpy(zero_copy_only=False))
+        if not rows:
+            return column, counted
+        is_changed = np.zeros(len(column), np.bool_)
+        is_changed[rows] = True
+        return pc.replace_with_mask(column, pa.array(is_changed), pa.array([texts[row] for row in rows], column.type)), counted
