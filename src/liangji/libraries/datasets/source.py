@@ -62,7 +62,7 @@ class Inputs:
 
     def files(self) -> list[SourceFile]:
         return [
-            SourceFile(found.origin, found.location, found.size_bytes, self._hash(found), found.modified_time, index)
+            SourceFile(found.origin, found.location, found.size_bytes, self._hash(found, index), found.modified_time, index)
             for index, found in self._found
         ]
 
@@ -86,7 +86,7 @@ class Inputs:
             )
             yield from shape(raw, self._recipe.kind, self._recipe.modality, entry.fields, _provenance(entry))
 
-    def _hash(self, found: Found) -> str:
+    def _hash(self, found: Found, index: int) -> str:
         path = Path(found.location)
         modified_ns = (
             path.stat().st_mtime_ns if path.exists() else 0
@@ -95,7 +95,7 @@ class Inputs:
             known = self._known.file_hash(found.location, found.size_bytes, modified_ns)
             if known is not None:
                 return known
-        with connector_for(found.location).open(found.location) as stream:
+        with connector_for(self._recipe.inputs[index].path).open(found.location) as stream:
             sha256, _ = fingerprint(stream)
         if self._known is not None and modified_ns:
             self._known.remember_file_hash(found.location, found.size_bytes, modified_ns, sha256)

@@ -1,4 +1,7 @@
-"""Where raw data lies: files on this machine, and object stores. Nothing is loaded whole; nothing is written."""
+"""Where raw data lies: files on this machine, and object stores. Nothing is loaded whole; nothing is written.
+
+Connectors are found by entry point in the group `liangji.connectors`, so that a stranger's reaches its own kind of place.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import io
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from liangji.core.errors import InputError, UsageError
+from liangji.core.registry import Group, load, names, suggestion
 
 _CHUNK_BYTES = 1 << 20
 _PATTERN = frozenset("*?[")
@@ -26,7 +31,13 @@ class Found(NamedTuple):
 
 
 class Connector(Protocol):
-    """Lists and opens files of one kind of place."""
+    """Lists and opens files of one kind of place; made without arguments, so it takes credentials from the environment.
+
+    `schemes` are the addresses it answers to: `("s3",)` for `s3://…`, the empty one for a path without any. Origins begin with
+    the address, so that files of two places never share one.
+    """
+
+    schemes: ClassVar[tuple[str, ...]]
 
     def find(self, path: str, base: Path) -> list[Found]: ...
 
@@ -34,8 +45,33 @@ class Connector(Protocol):
 
 
 def connector_for(path: str) -> Connector:
-    """Choose by address: `s3://…`, `https://…`, `memory://…`, `file://…` are object stores, all else is a path."""
-    return ObjectStore() if "://" in path else LocalFiles()
+    """Choose among the installed connectors by the scheme of an address; what has no `://` is a path of this machine.
+
+    Raises: UsageError where none answers to the scheme.
+    """
+    scheme, found, _ = path.partition("://")
+    known = _by_scheme()
+    wanted = scheme.lower() if found else ""
+    if wanted not in known:
+        raise UsageError(f"no connector for '{scheme}://'", path, suggestion(wanted, sorted(filter(None, known))))
+    connector: Connector = known[wanted]()
+    return connector
+
+
+@cache
+def _by_scheme() -> dict[str, type]:
+    """Map each scheme to the connector that answers to it.
+
+    Raises: UsageError where two do.
+    """
+    found: dict[str, type] = {}
+    for name in names(Group.CONNECTORS):
+        connector = load(Group.CONNECTORS, name)
+        for scheme in connector.schemes:
+            if scheme in found:
+                raise UsageError(f"two connectors answer to '{scheme}://'", f"one of them is '{name}'", "uninstall one of them")
+            found[scheme] = connector
+    return found
 
 
 def fingerprint(stream: BinaryIO) -> tuple[str, int]:
@@ -62,6 +98,8 @@ class LocalFiles:
 
     Source: pattern syntax of Python's pathlib; `**` goes into folders.
     """
+
+    schemes: ClassVar[tuple[str, ...]] = ("",)
 
     def find(self, path: str, base: Path) -> list[Found]:
         """List files in order of their origin.
@@ -127,6 +165,10 @@ class ObjectStore:
 
     Credentials and endpoints come from the environment (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …) or from `options`.
     """
+
+    schemes: ClassVar[tuple[str, ...]] = (
+        "s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "http", "https", "file", "memory",
+    )  # fmt: skip
 
     def __init__(self, store: Any = None, **options: Any) -> None:
         self._store, self._options = store, options
