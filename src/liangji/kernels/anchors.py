@@ -398,7 +398,7 @@ def _identity_end(codes: Any, place: Any, kinds: Any) -> Any:
 @njit(nogil=True, cache=True)
 def _is_identity(codes: Any, at: Any, end: Any, kinds: Any) -> Any:
     """Verify the check character (GB 11643-1999, ISO 7064 MOD 11-2): weights are the powers of two modulo 11."""
-    total = 0
+    total: Any = 0
     for place in range(at, end):
         if kinds[place] & _DIGIT:
             total = total * 2 + np.int64(codes[place]) - 48
@@ -409,7 +409,7 @@ def _is_identity(codes: Any, at: Any, end: Any, kinds: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def _passes_luhn(codes: Any, at: Any, end: Any) -> Any:
-    total = 0
+    total: Any = 0
     for place in range(at, end):
         digit = np.int64(codes[place]) - 48
         if (end - place) % 2 == 0:

@@ -7,6 +7,7 @@ Positions are code points of the text as it was given.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -111,8 +112,9 @@ def _candidates(
 
 def strongest(found: Sequence[Candidate]) -> list[Candidate]:
     """Settle overlaps: high before low, then rank, then length; the first of equals. Sorted by position."""
-    if len(found) < 2:
-        return list(found)
+    in_order = sorted(found)
+    if all(before.end <= after.start for before, after in pairwise(in_order)):
+        return in_order
     chosen: list[Candidate] = []
     for candidate in sorted(found, key=lambda c: (c.confidence != "high", -c.rank, c.start - c.end, c.start, c.kind)):
         if all(candidate.end <= other.start or other.end <= candidate.start for other in chosen):

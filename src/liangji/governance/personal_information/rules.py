@@ -343,6 +343,10 @@ _VERSION_WORDS = (
 )
 _VERSION_LABEL = re.compile(rf"(?:{_words(_VERSION_WORDS)})[a-z_\u4e00-\u9fff]{{0,4}}{_FILLER}")
 _VERSION_PREFIX = re.compile(rf"[a-z][-_/][a-z_\u4e00-\u9fff]{{0,4}}{_FILLER}")  # `fw-1.2.3.4`
+_VERSION_ENDING = re.compile(
+    r"\s*(?:节|章|条|款|版|版本|固件|小节|[-_]?(?:beta|alpha|rc|release|snapshot|build)|\.(?:zip|tar|exe|whl|jar|dll))",
+    re.IGNORECASE,
+)
 _ADDRESS_LABEL = re.compile(
     _words(
         r"(?<![a-z])ip(?![a-z])|(?<![a-z])ipv4(?![a-z])|(?<![a-z])ip地址(?![a-z])|(?<![a-z])ip[ _-]?addr(?:ess)?(?![a-z])|地址|主机|服务器|节点|访问|连接|host|server|client|remote|来源|来自|登录|from|ping|"
@@ -357,11 +361,7 @@ def _judge_ipv4(text: str, match: re.Match[str]) -> Confidence | None:
         return None
     before, after = _before(text, match.start(), 24), text[match.end() : match.end() + 8]
     labelled = _ADDRESS_LABEL.search(before) is not None and not _is_labelled_otherwise(text, match.start())
-    if re.match(
-        r"\s*(?:节|章|条|款|版|版本|固件|小节|[-_]?(?:beta|alpha|rc|release|snapshot|build)|\.(?:zip|tar|exe|whl|jar|dll))",
-        after,
-        re.IGNORECASE,
-    ):
+    if _VERSION_ENDING.match(after):
         return "low"
     if _VERSION_LABEL.search(before) or _VERSION_PREFIX.search(before):
         return "low" if not re.search(r"ip\W*$", before, re.IGNORECASE) else "high"
