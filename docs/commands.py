@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from liangji.cli.main import cli
+from liangji.cli.main import Context, cli
 
 
 def print_help(command: click.Command, name: str, depth: int) -> None:
-    context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
+    context = Context(command, info_name=name, terminal_width=100, max_content_width=100)
     print(f"{'#' * depth} {name}\n\n```text\n{command.get_help(context)}\n```\n")  # noqa: T201  # a script talks
     if isinstance(command, click.Group):
         for sub in command.list_commands(context):

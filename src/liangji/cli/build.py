@@ -6,6 +6,7 @@ import getpass
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from liangji.engine.budget import Budget
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import building
 
-_FAULTS_SHOWN, _NOTES_SHOWN = 20, 8
+_FAULTS_SHOWN, _FAULTS_ALIKE, _NOTES_SHOWN = 20, 2, 8  # of faults with one mend in one file, two say it all
 
 
 @click.command(help=say("help.build.text"))
@@ -134,17 +135,28 @@ def _reasons(dropped: dict[str, int]) -> str:
 
 def _show_faults(result: RunResult) -> None:
     """Name on stderr what could not be read or processed, and what a person should know."""
-    for fault in result.faults[:_FAULTS_SHOWN]:
+    shown = list(_telling(result.faults))[:_FAULTS_SHOWN]
+    for fault in shown:
         tell(f"{click.style(say('build.fault'), fg='yellow')} {place(fault)}: {fault['what']}")
         if fault["mend"]:
             tell(f"  {say('mend')}: {fault['mend']}")
-    hidden = result.ledger["quarantined"] - min(len(result.faults), _FAULTS_SHOWN)
+    hidden = result.ledger["quarantined"] - len(shown)
     if hidden > 0:
-        tell(say("build.more_faults", rows=hidden, dataset=result.version.dataset))
+        tell(say("build.more_faults", rows=f"{hidden:,}", dataset=result.version.dataset))
     for note in result.notes[:_NOTES_SHOWN]:
         tell(f"{click.style(say('build.note'), fg='cyan')} {place(note)}: {note['what']}")
     if len(result.notes) > _NOTES_SHOWN:
         tell(say("build.more_notes", notes=len(result.notes) - _NOTES_SHOWN))
+
+
+def _telling(faults: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Pass over faults that only repeat what the ones before them said: another line or member of one file, the same mend."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for fault in faults:
+        alike = (fault["origin"].partition("!")[0], fault["error_code"], fault["mend"])
+        seen[alike] += 1
+        if seen[alike] <= _FAULTS_ALIKE:
+            yield fault
 
 
 def place(item: dict[str, Any]) -> str:

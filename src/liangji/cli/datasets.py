@@ -12,6 +12,8 @@ from liangji.libraries.datasets import looking
 from liangji.stores.facts import VersionFacts
 
 _EXCERPT = 60  # characters of a text that a table shows
+_JSON_COLUMNS = ("extra", "annotation", "row", "values")
+_PAYLOADS = ("text", "content", "messages", "question", "prompt", "path", "row", "values")  # the first that is there is shown
 
 
 @click.group(help=say("help.datasets.summary"))
@@ -146,22 +148,16 @@ def rows(
 
 def _parsed(row: dict[str, Any]) -> dict[str, Any]:
     """Give the JSON columns of a row as what they hold."""
-    for name in ("extra", "annotation"):
+    for name in _JSON_COLUMNS:
         if row.get(name):
             row[name] = json.loads(row[name])
     return row
 
 
 def _excerpt(row: dict[str, Any]) -> str:
-    value = (
-        row.get("text")
-        or row.get("content")
-        or row.get("messages")
-        or row.get("question")
-        or row.get("prompt")
-        or row.get("path")
-        or ""
-    )
+    value = next((row[name] for name in _PAYLOADS if row.get(name)), "")
+    if row.get("time"):
+        value = f"{row['time']}  {value}"
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     line = " ".join(text.split())
     return line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…"

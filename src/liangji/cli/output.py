@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -18,6 +19,9 @@ from liangji.locales import Language, text
 
 if TYPE_CHECKING:
     from liangji.stores.workspace import Workspace
+
+_NOTHING = "-"  # an empty cell
+_NUMBER = re.compile(r"-?[\d,]+(\.\d+)?(e[+-]?\d+)?")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -71,6 +75,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return value
@@ -91,7 +97,8 @@ def write_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     shown = [[_cell(value) for value in row] for row in rows]
     for position, heading in enumerate(headings):
-        numeric = bool(shown) and all(row[position].replace(",", "").replace(".", "").isdigit() for row in shown)
+        cells = {row[position] for row in shown} - {_NOTHING}
+        numeric = bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in shown:
         table.add_row(*row)
@@ -101,11 +108,13 @@ def write_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "-"
+        return _NOTHING
     if isinstance(value, bool):
         return say("yes") if value else say("no")
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M")
     return str(value).replace("[", "\\[")
@@ -119,9 +128,15 @@ def tell(line: str) -> None:
 def report_error(error: LiangjiError) -> None:
     """Show an error on stderr: what, where, mend."""
     if isinstance(error, RecipeError):
-        click.echo(str(error), err=True)
+        for fault in error.faults:
+            place = f"{error.file}:{fault.line}" if fault.line else error.file
+            _say_error(f"{place} {fault.field}".rstrip() + f": {fault.what}", "", fault.mend)
         return
-    click.echo(f"{click.style(say('error'), fg='red', bold=True)}: {error.what}", err=True)
-    for label, line in (("where", error.where), ("mend", error.mend)):
+    _say_error(error.what, error.where, error.mend)
+
+
+def _say_error(what: str, where: str, mend: str) -> None:
+    click.echo(f"{click.style(say('error'), fg='red', bold=True)}: {what}", err=True)
+    for label, line in (("where", where), ("mend", mend)):
         if line:
             click.echo(f"  {say(label)}: {line}", err=True)

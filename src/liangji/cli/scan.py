@@ -11,6 +11,7 @@ import click
 from liangji.cli.output import json_option, language, say, tell, write_json, write_table
 from liangji.core.errors import UsageError
 from liangji.core.reading import Fault, Note
+from liangji.governance.personal_information.kinds import KINDS
 from liangji.libraries import scanning
 from liangji.locales import text
 
@@ -49,7 +50,7 @@ def scan(paths: tuple[Path, ...], kinds: str | None, minimum_confidence: str, *,
                     f"{finding['file']}:{finding['record']}:{finding['field']}:{finding['start']} {finding['kind']} {finding['value']}"
                 )
     except ValueError as error:
-        raise UsageError(str(error), "--kinds", "see the kinds in docs/reference") from error
+        raise UsageError(str(error), "--kinds", f"known: {', '.join(KINDS)}") from error
     for fault in unreadable:
         where = f"{fault.origin}:{fault.line}" if fault.line > 0 else fault.origin
         tell(f"{click.style(say('scan.unreadable'), fg='yellow')} {where}: {fault.what}")
