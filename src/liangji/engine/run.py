@@ -25,7 +25,7 @@ from liangji.engine.ledger import Ledger, StepCount
 from liangji.engine.plan import QUARANTINE, Plan, Segment
 from liangji.engine.progress import Progress, check_stop
 from liangji.engine.segment import Decided, Outcome, quarantine_fault, run_segment
-from liangji.engine.shards import Feed, Shard, cut
+from liangji.engine.shards import Feed, Shard, cut, cutting
 from liangji.engine.units import Unit, UnitFiles, finish, read_batches, stage_all
 from liangji.stores.facts import VersionFacts
 from liangji.stores.workspace import Workspace
@@ -174,9 +174,18 @@ class _Reader:
     def _identity(self, file: SourceFile) -> str:
         known = self._identities.get(file.origin)
         if known is None:
-            schema = [f"{item.name} {item.type}" for item in self._state.plan.dropped_schema]
+            plan = self._state.plan
+            schema = [f"{item.name} {item.type}" for item in plan.dropped_schema]
             known = canonical_hash(
-                [self._segment.identity, self._segment.is_final, schema, self._state.source.identity(file), file.sha256]
+                [
+                    plan.recipe.dataset,  # staged fragments lie in the dataset's own table
+                    self._segment.identity,
+                    self._segment.is_final,
+                    schema,
+                    self._state.source.identity(file),
+                    file.sha256,
+                    cutting(),
+                ]
             )
             self._identities[file.origin] = known
         return known

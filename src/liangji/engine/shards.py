@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import pyarrow as pa
 
@@ -14,6 +15,11 @@ SHARD_BYTES = 16 << 20  # of Arrow memory; small enough that a few fit any budge
 SHARD_FAULTS = 65_536
 BATCH_BYTES = 4 << 20  # what an operator sees at once: stays near the cache, and halves quickly when a row is bad
 BATCH_ROWS = 8_192
+
+
+def cutting() -> list[int]:
+    """Name where shards are cut: a shard of an earlier run counts only where all were cut alike."""
+    return [SHARD_BYTES, SHARD_FAULTS, BATCH_BYTES, BATCH_ROWS]
 
 
 @dataclass(slots=True)
@@ -33,20 +39,19 @@ def cut(items: Iterable[pa.RecordBatch | Fault | Note]) -> Iterator[Shard]:
     """Cut what a reader yields into shards of about SHARD_BYTES. Every file gives at least one, so that its notes have a place."""
     shard, pending = Shard(0), list[pa.RecordBatch]()
     pending_bytes = pending_rows = 0
-    for item in items:
+    for item in chain.from_iterable(map(_pieces, items)):
         if isinstance(item, Note):
             shard.notes.append(item)
         elif isinstance(item, Fault):
             shard.faults.append(item)
         else:
-            for batch in _sliced(item):
-                if pending_bytes + batch.nbytes > BATCH_BYTES or pending_rows + batch.num_rows > BATCH_ROWS:
-                    _flush(shard, pending)
-                    pending, pending_bytes, pending_rows = [], 0, 0
-                pending.append(batch)
-                pending_bytes += batch.nbytes
-                pending_rows += batch.num_rows
-                shard.size_bytes += batch.nbytes
+            if pending_bytes + item.nbytes > BATCH_BYTES or pending_rows + item.num_rows > BATCH_ROWS:
+                _flush(shard, pending)
+                pending, pending_bytes, pending_rows = [], 0, 0
+            pending.append(item)
+            pending_bytes += item.nbytes
+            pending_rows += item.num_rows
+            shard.size_bytes += item.nbytes
         if shard.size_bytes >= SHARD_BYTES or len(shard.faults) >= SHARD_FAULTS:
             _flush(shard, pending)
             pending, pending_bytes, pending_rows = [], 0, 0
@@ -57,13 +62,14 @@ def cut(items: Iterable[pa.RecordBatch | Fault | Note]) -> Iterator[Shard]:
         yield shard
 
 
-def _sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+def _pieces(item: pa.RecordBatch | Fault | Note) -> Iterator[pa.RecordBatch | Fault | Note]:
     """Slice a batch that is larger than an operator should see; a single huge row stays whole."""
-    if not batch.num_rows:
-        return
-    rows = min(BATCH_ROWS, max(1, batch.num_rows * BATCH_BYTES // max(batch.nbytes, 1)))
-    for start in range(0, batch.num_rows, rows):
-        yield batch.slice(start, rows)
+    if not isinstance(item, pa.RecordBatch):
+        yield item
+    elif item.num_rows:
+        rows = min(BATCH_ROWS, max(1, item.num_rows * BATCH_BYTES // max(item.nbytes, 1)))
+        for start in range(0, item.num_rows, rows):
+            yield item.slice(start, rows)
 
 
 def _flush(shard: Shard, pending: list[pa.RecordBatch]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.libraries.datasets.conftest import RECIPE, write_raw
 
 from liangji.core.errors import FaultShareExceeded, RunError, UsageError
-from liangji.engine import shards
+from liangji.engine import shards, units
 from liangji.engine.budget import Budget
 from liangji.engine.progress import RunStopped, Silent
 from liangji.engine.run import RunResult
@@ -62,9 +62,11 @@ def test_any_number_of_threads_gives_the_same_version(recipe: Path, tmp_path: Pa
 
 
 def test_shards_of_any_size_give_the_same_version(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fine = run(recipe, tmp_path / "fine").version.id
+    fine = run(recipe, tmp_path / "fine")
     monkeypatch.setattr(shards, "SHARD_BYTES", 16 << 20)
-    assert run(recipe, tmp_path / "coarse").version.id == fine
+    coarse = run(recipe, tmp_path / "coarse")
+    assert coarse.version.id == fine.version.id
+    assert coarse.units_run < fine.units_run
 
 
 def test_the_same_recipe_elsewhere_gives_the_same_version(recipe: Path, tmp_path: Path) -> None:
@@ -170,3 +172,46 @@ def test_versions_differ_by_their_records(recipe: Path, tmp_path: Path) -> None:
     assert found.removed > 0
     assert found.unchanged + found.removed == first.rows
     assert found.unchanged + found.added == second.rows
+
+
+def test_two_datasets_of_the_same_inputs_keep_their_rows_apart(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "_FRAGMENT_BYTES", 0)  # every unit stages its rows in the table of its dataset
+    (tmp_path / "other.yaml").write_text(RECIPE.replace("dataset: notes", "dataset: other"), "utf-8")
+    run(recipe, tmp_path / "w")
+    run(tmp_path / "other.yaml", tmp_path / "w")
+    write_raw(tmp_path / "raw", range(4, 5))
+    again = run(recipe, tmp_path / "w")
+    assert len(texts(tmp_path / "w")) == again.version.rows
+
+
+def test_shards_cut_elsewhere_by_a_stopped_run_are_not_taken_over(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+
+    class StopsSoon(Silent):
+        def advance(self, done: int, rows: int, size_bytes: int) -> None:
+            if rows:
+                stop.set()
+
+    with pytest.raises(RunStopped):
+        build(recipe, Workspace.open(tmp_path / "w"), progress=StopsSoon(), stop=stop)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 16 << 10)
+    assert run(recipe, tmp_path / "w").ledger["rows_in"] == 240
+
+
+def test_another_key_gives_other_pseudonyms(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRST_KEY", "one")
+    monkeypatch.setenv("SECOND_KEY", "two")
+    (tmp_path / "raw" / "part-04.jsonl").write_text('{"text": "值班电话 13912345678，有事请随时与检修班组联系，谢谢。"}\n', "utf-8")
+    pseudonyms = "mask_personal_information: {style: pseudonym, key: '${%s}'}"
+    recipe.write_text(RECIPE.replace("mask_personal_information", pseudonyms % "FIRST_KEY"), "utf-8")
+    first = run(recipe, tmp_path / "w").version
+    recipe.write_text(RECIPE.replace("mask_personal_information", pseudonyms % "SECOND_KEY"), "utf-8")
+    second = run(recipe, tmp_path / "w").version
+    assert second.recipe_hash != first.recipe_hash
+    old, new = (texts(tmp_path / "w", version.id)[-1] for version in (first, second))
+    assert old.startswith("值班电话")
+    assert new != old
