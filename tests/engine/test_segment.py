@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liangji.core.errors import LedgerError, RunError
-from liangji.core.operator import PARENT_ROW, OperatorKind, with_decision
+from liangji.core.operator import PARENT_ROW, OperatorKind, apply_drops, with_decision
 from liangji.core.schema import Kind, Modality, record_schema
+from liangji.engine.ledger import Ledger, StepCount
 from liangji.engine.plan import Plan, Segment, make_plan
 from liangji.engine.recipe import Input, Recipe, Step
-from liangji.engine.segment import Outcome, run_segment
+from liangji.engine.segment import Decided, Outcome, run_segment
 
 SCHEMA = record_schema(Kind.PRETRAINING)
 
@@ -113,3 +114,59 @@ def test_what_expands_is_counted() -> None:
 def test_an_operator_that_loses_rows_is_caught() -> None:
     with pytest.raises((RunError, LedgerError), match="1 rows for 2"):
         run(LosesRows(), batch_of(["one", "two"]))
+
+
+class DropsEvenRows(FailsOn):
+    """An exchange whose keys and decisions both may fail on a row."""
+
+    kind: ClassVar = OperatorKind.EXCHANGE
+    drops_only: ClassVar[bool] = True
+
+    def __init__(self, bad_key: str = "", bad: str = "") -> None:
+        self.bad_key, self.bad = bad_key, bad
+
+    def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self.bad_key in batch.column("text").to_pylist():
+            raise ValueError("no key")
+        return pa.RecordBatch.from_pydict({"row": pa.array(range(batch.num_rows), pa.int64())})
+
+    def apply(self, batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
+        if self.bad in batch.column("text").to_pylist():
+            raise ValueError("cannot carry it out")
+        return apply_drops(batch, decisions)
+
+
+def drops(*rows: int) -> pa.Table:
+    count = len(rows)
+    values = [pa.array(rows, pa.int64()), *(pa.array([value] * count) for value in ("even", 1.0, "kept"))]
+    return pa.table(values, ["row", "drop_reason", "drop_number", "drop_detail"])
+
+
+def exchanging(*operators: Any) -> tuple[Plan, Segment, Segment]:
+    plan, _ = planned(operators[0])
+    steps = tuple(Step(f"test{number}", operator, 1) for number, operator in enumerate(operators))
+    plan = Plan(plan.recipe.model_copy(update={"steps": list(steps)}), (), plan.schema, plan.dropped_schema)
+    return plan, Segment(0, (), (), steps, "gathers"), Segment(1, steps, (), (), "carries out")
+
+
+def test_a_row_without_a_key_is_quarantined_and_the_ledger_closes() -> None:
+    plan, gathers, carries_out = exchanging(DropsEvenRows(), DropsEvenRows(bad_key="bad"))
+    before = run_segment(plan, gathers, [(batch_of(["one", "bad", "three", "four"]), ())])
+    assert [row["record"] for row in before.quarantined] == [1]
+    assert [[row for key in keys for row in key.column("row").to_pylist()] for keys in before.keys] == [[0, 1, 2], [0, 1, 2]]
+    rest = pa.Table.from_batches(before.kept).combine_chunks().to_batches()[0]
+    after = run_segment(plan, carries_out, [(rest, [Decided(step, drops()) for step in carries_out.decided])])
+    counts = [[count.as_dict() for count in outcome.counts.values()] for outcome in (before, after)]
+    read = StepCount("0 read", OperatorKind.READ, 4, 4).as_dict()
+    ledger = Ledger.close([[read], *counts]).as_dict()
+    assert (ledger["rows_in"], ledger["rows_out"], ledger["quarantined"]) == (4, 3, 1)
+
+
+def test_a_decision_that_fails_on_a_row_quarantines_that_row_and_no_other_moves() -> None:
+    plan, _, carries_out = exchanging(DropsEvenRows(bad="bad"), DropsEvenRows())
+    first, second = carries_out.decided
+    batch = batch_of(["zero", "one", "bad", "three", "four", "five"])
+    outcome = run_segment(plan, carries_out, [(batch, [Decided(first, drops(0)), Decided(second, drops(2, 3, 5))])])
+    assert [row["record"] for row in outcome.quarantined] == [2]
+    assert [record for part in outcome.dropped for record in part.column("record").to_pylist()] == [0, 3, 5]
+    assert [record for part in outcome.kept for record in part.column("record").to_pylist()] == [1, 4]

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from liangji.core.errors import LiangjiError, RunError
 from liangji.core.operator import PARENT_ROW, OperatorKind
@@ -54,13 +55,12 @@ def run_segment(plan: Plan, segment: Segment, batches: Iterable[tuple[pa.RecordB
         result = _carry_out(plan, batch, decided, outcome)
         for step in segment.operators:
             result = _run_operator(plan, step, result, outcome)
-        keys = _gather(plan, segment, result, outcome)
-        result = keys.batch
-        for gathered, part in zip(outcome.keys, keys.parts, strict=True):
-            gathered.append(with_column(part, "row", pc.add(part.column("row"), rows)))
-        rows += result.num_rows
-        if result.num_rows:
-            outcome.kept.append(result)
+        for part, keys in _gather(plan, segment, result, outcome):
+            for gathered, key in zip(outcome.keys, keys, strict=True):
+                gathered.append(with_column(key, "row", pc.add(key.column("row"), rows)))
+            rows += part.num_rows
+            if part.num_rows:
+                outcome.kept.append(part)
     for count in outcome.counts.values():
         count.check()
     return outcome
@@ -70,23 +70,32 @@ def _carry_out(plan: Plan, batch: pa.RecordBatch, decided: Sequence[Decided], ou
     """Apply exchanges that decided on the same rows one after the other; a later one still counts rows as they were before the first."""
     remaining = np.arange(batch.num_rows)
     for item in decided:
-        rows = np.searchsorted(remaining, item.decisions["row"].to_numpy())
-        decisions = item.decisions.set_column(item.decisions.schema.get_field_index("row"), "row", pa.array(rows, pa.int64()))
-        before = batch
+        decisions = _renumbered(item.decisions, remaining)
 
-        def apply(part: pa.RecordBatch, step: Step = item.step, decisions: pa.Table = decisions) -> pa.RecordBatch:
-            return step.operator.apply(part, decisions)
+        def apply(part: pa.RecordBatch, start: int, step: Step = item.step, decisions: pa.Table = decisions) -> pa.RecordBatch:
+            return step.operator.apply(part, _renumbered(decisions, np.arange(start, start + part.num_rows)))
 
         label = plan.step_label(item.step)
         count = outcome.count(label, item.step.operator.kind)
-        count.rows_in += before.num_rows
-        after = apply(before)
-        if after.num_rows != before.num_rows:
-            raise RunError(f"exchange '{label}' gave {after.num_rows} rows for {before.num_rows}", "", "report this operator")
-        batch, kept = _split(plan, after, label, count, outcome)
-        remaining = remaining[kept]
+        count.rows_in += batch.num_rows
+        results, left = [], []
+        for start, part, after in _surviving(batch, apply, label, count, outcome):
+            _check_rows(label, part, after)
+            result, kept = _split(plan, after, label, count, outcome)
+            results.append(result)
+            left.append(remaining[start : start + part.num_rows][kept])
+        batch, remaining = _joined(results), np.concatenate(left)
         count.rows_out += batch.num_rows
     return batch
+
+
+def _renumbered(decisions: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Take the decisions on some rows, given in ascending order, and let `row` count among these."""
+    decided = decisions["row"].to_numpy()
+    position = np.searchsorted(rows, decided)
+    is_there = np.isin(decided, rows, assume_unique=True)
+    local = pa.array(position[is_there], pa.int64())
+    return decisions.filter(pa.array(is_there)).set_column(decisions.schema.get_field_index("row"), "row", local)
 
 
 def _run_operator(plan: Plan, step: Step, batch: pa.RecordBatch, outcome: Outcome) -> pa.RecordBatch:
@@ -94,7 +103,7 @@ def _run_operator(plan: Plan, step: Step, batch: pa.RecordBatch, outcome: Outcom
     count = outcome.count(label, step.operator.kind)
     count.rows_in += batch.num_rows
     results = []
-    for part, result in _surviving(batch, step.operator, label, count, outcome):
+    for _, part, result in _surviving(batch, lambda part, _: step.operator(part), label, count, outcome):
         results.append(_checked(plan, step, label, part, result, count, outcome))
     batch = _joined(results)
     count.rows_out += batch.num_rows
@@ -102,11 +111,19 @@ def _run_operator(plan: Plan, step: Step, batch: pa.RecordBatch, outcome: Outcom
 
 
 def _surviving(
-    batch: pa.RecordBatch, call: Callable[[pa.RecordBatch], Any], label: str, count: StepCount, outcome: Outcome
-) -> list[tuple[pa.RecordBatch, Any]]:
-    """Call on a batch; where that fails, halve it until the bad rows stand alone in quarantine. Always gives at least one part."""
+    batch: pa.RecordBatch,
+    call: Callable[[pa.RecordBatch, int], Any],
+    label: str,
+    count: StepCount,
+    outcome: Outcome,
+    start: int = 0,
+) -> list[tuple[int, pa.RecordBatch, Any]]:
+    """Call on a batch; where that fails, halve it until the bad rows stand alone in quarantine. Always gives at least one part.
+
+    `call` is told where its part starts; so is the caller, with each part and what came of it.
+    """
     try:
-        return [(batch, call(batch))]
+        return [(start, batch, call(batch, start))]
     except MemoryError:
         raise
     except Exception as error:  # the outermost loop of operators: whatever a row makes them raise is recorded and counted
@@ -116,10 +133,10 @@ def _surviving(
             outcome.quarantined.append(_quarantine_row(batch, label, error))
             count.quarantined += 1
             empty = batch.slice(0, 0)
-            return [(empty, call(empty))]
+            return [(start, empty, call(empty, start))]
     middle = batch.num_rows // 2
-    halves = (batch.slice(0, middle), batch.slice(middle))
-    return [part for half in halves for part in _surviving(half, call, label, count, outcome)]
+    halves = ((batch.slice(0, middle), start), (batch.slice(middle), start + middle))
+    return [found for half, begins in halves for found in _surviving(half, call, label, count, outcome, begins)]
 
 
 def _checked(
@@ -132,16 +149,20 @@ def _checked(
             raise RunError(f"step '{label}' names parents that are not its rows, or not in order", "", "report this operator")
         count.expanded += after.num_rows - before.num_rows
         return after.drop_columns([PARENT_ROW])
-    if after.num_rows != before.num_rows:
-        raise RunError(f"step '{label}' gave {after.num_rows} rows for {before.num_rows}", "", "report this operator")
+    _check_rows(label, before, after)
     if step.operator.kind is OperatorKind.RULE:
         return _split(plan, after, label, count, outcome)[0]
     return after
 
 
+def _check_rows(label: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+    if after.num_rows != before.num_rows:
+        raise RunError(f"step '{label}' gave {after.num_rows} rows for {before.num_rows}", "", "report this operator")
+
+
 def _split(
     plan: Plan, batch: pa.RecordBatch, label: str, count: StepCount, outcome: Outcome
-) -> tuple[pa.RecordBatch, np.ndarray[Any, np.dtype[np.bool_]]]:
+) -> tuple[pa.RecordBatch, NDArray[np.bool_]]:
     """Part a decided batch into kept rows and dropped ones; gives the kept rows and which they were."""
     if batch.schema.get_field_index(DROP_REASON) < 0:
         return batch, np.ones(batch.num_rows, np.bool_)
@@ -157,22 +178,29 @@ def _split(
     return kept, np.asarray(is_kept.to_numpy(zero_copy_only=False), np.bool_)
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    batch: pa.RecordBatch
-    parts: list[pa.RecordBatch]
-
-
-def _gather(plan: Plan, segment: Segment, batch: pa.RecordBatch, outcome: Outcome) -> _Keys:
-    """Compute the keys of the exchanges that follow; rows on which that fails leave here."""
-    for step in segment.gathers:
+def _gather(
+    plan: Plan, segment: Segment, batch: pa.RecordBatch, outcome: Outcome
+) -> list[tuple[pa.RecordBatch, list[pa.RecordBatch]]]:
+    """Compute the keys of the exchanges that follow, part by part; rows on which that fails leave here."""
+    keys = []
+    for position, step in enumerate(segment.gathers):
         label = plan.step_label(step)
         count = outcome.count(label, step.operator.kind)
-        lost = count.quarantined
-        parts = _surviving(batch, step.operator.keys, label, count, outcome)
-        count.rows_in += count.quarantined - lost  # the rest is counted when the decisions are carried out
-        batch = _joined([part for part, _ in parts])
-    return _Keys(batch, [step.operator.keys(batch) for step in segment.gathers])
+
+        def keys_of(part: pa.RecordBatch, _start: int, step: Step = step) -> pa.RecordBatch:
+            return step.operator.keys(part)
+
+        parts = _surviving(batch, keys_of, label, count, outcome)
+        lost = batch.num_rows - sum(part.num_rows for _, part, _ in parts)
+        count.rows_in += lost  # the rest is counted when the decisions are carried out
+        for earlier in segment.gathers[:position]:
+            passed = outcome.count(plan.step_label(earlier), earlier.operator.kind)
+            passed.rows_in += lost
+            passed.rows_out += lost
+        if lost or len(parts) > 1:
+            return [found for _, part, _ in parts for found in _gather(plan, segment, part, outcome)]
+        keys.append(parts[0][2])
+    return [(batch, keys)]
 
 
 def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
