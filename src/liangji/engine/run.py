@@ -69,22 +69,26 @@ class _Run:
     units_reused: int = 0
 
     def count_unit(self, unit: Unit, *, is_new: bool) -> None:
-        """Keep score, and stop the run where too many rows fail.
-
-        Raises: FaultShareExceeded.
-        """
-        limit = self.plan.recipe.limits.fault_share
+        """Keep score."""
         with self.lock:
             self.units_run += is_new
             self.units_reused += not is_new
             self.rows_failed += sum(count["quarantined"] for count in unit.counts)
             self.rows_seen += sum(count["rows_in"] for count in unit.counts if count["step"] == _READ)
-            if self.rows_seen >= _FAULT_SHARE_FROM and self.rows_failed > limit * self.rows_seen:
-                raise FaultShareExceeded(
-                    f"{self.rows_failed} of {self.rows_seen} rows failed, more than the limit of {limit:.0%}",
-                    f"last in {unit.origin}",
-                    "see why with --dry-run and `limits: {fault_share: 1}`, then mend the input or the step",
-                )
+
+    def check_faults(self, units: Sequence[Unit]) -> None:
+        """Stop the run where too many rows failed. Asked when a segment has ended, so that the order of units means nothing.
+
+        Raises: FaultShareExceeded.
+        """
+        limit = self.plan.recipe.limits.fault_share
+        if self.rows_seen >= _FAULT_SHARE_FROM and self.rows_failed > limit * self.rows_seen:
+            fault = next(fault for unit in units for fault in unit.faults)
+            raise FaultShareExceeded(
+                f"{self.rows_failed} of {self.rows_seen} rows failed, more than the limit of {limit:.0%}",
+                f"first {_place(fault)}, step '{fault['step']}': {fault['what']}",
+                "mend the input or the step; with `limits: {fault_share: 1}` the build goes on and all of them can be looked at",
+            )
 
 
 def run(
@@ -129,11 +133,13 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
     first, *others = plan.segments
     by_file = _read_all(state, first, files)
     units = [unit for file in files for unit in by_file[file.origin]]
+    state.check_faults(units)
     done = [units]
     for segment in others:
         previous = plan.segments[segment.index - 1]
         decisions = _exchange(state, previous, units)
         units = _run_segment_on_all(state, segment, units, decisions)
+        state.check_faults(units)
         done.append(units)
     every = [unit for group in done for unit in group]
     ledger = Ledger.close(unit.counts for unit in every).as_dict()
@@ -336,8 +342,11 @@ def _on_workers(state: _Run, take: Callable[[], T | None], work: Callable[[T], N
 
     with ThreadPoolExecutor(state.budget.workers, thread_name_prefix="liangji") as pool:
         futures = [pool.submit(loop) for _ in range(state.budget.workers)]
-        for future in futures:
-            future.result()
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            failed.set()  # interrupted while waiting: the pool waits for its workers, and they for nothing else
 
 
 def _commit(
@@ -365,7 +374,7 @@ def _commit(
         return RunResult(version, is_new, ledger, faults, notes, seconds, state.units_run, state.units_reused)
 
     if identifier in existing:
-        return result(existing[identifier], is_new=False)
+        return result(workspace.metadata.make_newest(dataset, identifier), is_new=False)
     tables = {
         name: workspace.tables.commit(
             f"{dataset}/{name}", schema, stage_all(workspace, state.files, f"{dataset}/{name}", schema, units)

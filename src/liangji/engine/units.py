@@ -94,7 +94,7 @@ class UnitFiles:
                 for batch in batches:
                     writer.write_batch(batch)
         if target.exists():  # left by a run that was killed before it entered the unit
-            shutil.rmtree(target)
+            _remove(target)
         part.rename(target)
 
     def remove_others(self, keep: set[str]) -> None:
@@ -104,9 +104,16 @@ class UnitFiles:
         for group in self._root.iterdir():
             for folder in list(group.iterdir()):
                 if folder.name not in keep:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _remove(folder)
             if not any(group.iterdir()):
                 group.rmdir()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, which vanishes whole or not at all: decisions count as taken where their folder is."""
+    part = folder.with_name(f"{folder.name}.{uuid4().hex}.part")
+    folder.rename(part)
+    shutil.rmtree(part, ignore_errors=True)
 
 
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
