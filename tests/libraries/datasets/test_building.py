@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from tests.libraries.datasets.conftest import RECIPE, write_raw
 
-from liangji.core.errors import FaultShareExceeded, RunError, UsageError
+from liangji.core.errors import FaultShareExceeded, InputError, RunError, UsageError
 from liangji.engine import shards, units
 from liangji.engine.budget import Budget
 from liangji.engine.progress import RunStopped, Silent
+from liangji.engine.recipe import read_recipe
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import looking
 from liangji.libraries.datasets.building import build, forecast
+from liangji.libraries.datasets.source import Inputs
 from liangji.stores.workspace import Workspace
 
 
@@ -215,3 +218,43 @@ def test_another_key_gives_other_pseudonyms(recipe: Path, tmp_path: Path, monkey
     old, new = (texts(tmp_path / "w", version.id)[-1] for version in (first, second))
     assert old.startswith("值班电话")
     assert new != old
+
+
+def test_going_back_to_earlier_inputs_makes_their_version_the_newest(recipe: Path, tmp_path: Path) -> None:
+    first = run(recipe, tmp_path / "w").version
+    write_raw(tmp_path / "raw", range(4, 5))
+    run(recipe, tmp_path / "w")
+    (tmp_path / "raw" / "part-04.jsonl").unlink()
+    back = run(recipe, tmp_path / "w")
+    assert (back.is_new, back.version.id) == (False, first.id)
+    workspace = Workspace.open(tmp_path / "w")
+    assert looking.show(workspace, "notes").id == first.id
+    assert [version.number for version in looking.log(workspace, "notes")] == ["1.0.0", "1.1.0"]
+    write_raw(tmp_path / "raw", range(6, 7))
+    assert run(recipe, tmp_path / "w").version.number == "1.2.0"
+
+
+def test_a_file_of_the_same_size_and_time_is_still_another_file(recipe: Path, tmp_path: Path) -> None:
+    first = run(recipe, tmp_path / "w").version
+    file = tmp_path / "raw" / "part-00.jsonl"
+    status = file.stat()
+    file.write_text(file.read_text("utf-8").replace("设备", "机器"), "utf-8")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert file.stat().st_size == status.st_size
+    assert run(recipe, tmp_path / "w").version.id != first.id
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(recipe: Path, tmp_path: Path) -> None:
+    file = tmp_path / "raw" / "part-00.jsonl"
+    inputs = Inputs(read_recipe(recipe))
+    first = inputs.files()[0]
+    with file.open("a", encoding="utf-8") as log:
+        log.write('{"text": "one more"}\n')
+    with pytest.raises(InputError, match="changed while it was read"):
+        list(inputs.read(first, lambda _: None))
+
+
+def test_a_bad_file_that_comes_first_does_not_stop_a_build_that_is_good_on_the_whole(recipe: Path, tmp_path: Path) -> None:
+    write_raw(tmp_path / "raw", range(4, 8))
+    (tmp_path / "raw" / "aaa.jsonl").write_text("\n".join(['{"text": "cut'] * 150), "utf-8")
+    assert run(recipe, tmp_path / "w", workers=1).ledger["quarantined"] == 150 + 8

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol, cast
 import pyarrow as pa
 
 from liangji.core import registry
-from liangji.core.errors import UsageError
+from liangji.core.errors import InputError, UsageError
 from liangji.core.reading import Fault, Note, SourceFile
 from liangji.engine.recipe import Input, Recipe
 from liangji.pipeline.aggregation.records import Provenance, shape
@@ -36,6 +36,7 @@ class Inputs:
 
     def __init__(self, recipe: Recipe, known: KnownHashes | None = None) -> None:
         self._recipe, self._known = recipe, known
+        self._changed_ns: dict[str, int] = {}
 
     def find(self) -> list[Found]:
         """List the input files, without reading them.
@@ -84,22 +85,36 @@ class Inputs:
                 options=entry.options,
                 modality=self._recipe.modality,
             )
-            yield from shape(raw, self._recipe.kind, self._recipe.modality, entry.fields, _provenance(entry))
+            for item in shape(raw, self._recipe.kind, self._recipe.modality, entry.fields, _provenance(entry)):
+                self._check_unchanged(file)
+                yield item
+        self._check_unchanged(file)
 
     def _hash(self, found: Found, index: int) -> str:
-        path = Path(found.location)
-        modified_ns = (
-            path.stat().st_mtime_ns if path.exists() else 0
-        )  # objects are hashed each time: their stores keep seconds at best
-        if self._known is not None and modified_ns:
-            known = self._known.file_hash(found.location, found.size_bytes, modified_ns)
+        changed_ns = self._changed_ns[found.location] = _changed_ns(found.location)
+        if self._known is not None and changed_ns:
+            known = self._known.file_hash(found.location, found.size_bytes, changed_ns)
             if known is not None:
                 return known
         with connector_for(self._recipe.inputs[index].path).open(found.location) as stream:
             sha256, _ = fingerprint(stream)
-        if self._known is not None and modified_ns:
-            self._known.remember_file_hash(found.location, found.size_bytes, modified_ns, sha256)
+        if self._known is not None and changed_ns:
+            self._known.remember_file_hash(found.location, found.size_bytes, changed_ns, sha256)
         return sha256
+
+    def _check_unchanged(self, file: SourceFile) -> None:
+        """Raises: InputError where a file is no longer the one that was hashed: its rows would go under another's name."""
+        if self._changed_ns.get(file.location, 0) not in (0, _changed_ns(file.location)):
+            raise InputError("the file changed while it was read", file.origin, "build again when nobody writes to it")
+
+
+def _changed_ns(location: str) -> int:
+    """Tell when a file last changed; 0 for an object, which is hashed each time: stores keep seconds at best.
+
+    The time of the inode, because people's tools set the other one back (`cp -p`, `rsync -t`, unpacking).
+    """
+    path = Path(location)
+    return path.stat().st_ctime_ns if path.exists() else 0
 
 
 @cache

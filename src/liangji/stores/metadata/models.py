@@ -77,7 +77,7 @@ class Version(Model):
 
     dataset: Mapped[str] = mapped_column(ForeignKey("dataset.name"), primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
-    ordinal: Mapped[int]  # 0-based order of the versions of one dataset
+    ordinal: Mapped[int]  # order of the versions of one dataset; ascending, with gaps where an earlier one became the newest
     number: Mapped[str]
     author: Mapped[str]
     message: Mapped[str]

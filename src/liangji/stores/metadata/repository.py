@@ -116,10 +116,28 @@ class Metadata:
                 return _version_facts(same)
             numbered = replace(facts, number=_number(facts, earlier))
             values = {field.name: getattr(numbered, field.name) for field in fields(VersionFacts)}
-            version = Version(**values | {"parents": list(facts.parents), "ordinal": len(earlier)})
+            version = Version(**values | {"parents": list(facts.parents), "ordinal": earlier[-1].ordinal + 1 if earlier else 0})
             session.add(version)
             session.flush()
             session.refresh(version)
+            return _version_facts(version)
+
+        return self._change(work)
+
+    def make_newest(self, name: str, id_: str) -> VersionFacts:
+        """Put a version after all others, as when a dataset was built again with the content of an earlier time.
+
+        Raises: UnknownName.
+        """
+
+        def work(session: Session) -> VersionFacts:
+            _dataset(session, name)
+            versions = list(session.scalars(_versions_of(name)))
+            version = next((version for version in versions if version.id == id_), None)
+            if version is None:
+                raise UnknownName(f"no version '{id_}'", f"dataset '{name}'")
+            if version is not versions[-1]:
+                version.ordinal = versions[-1].ordinal + 1
             return _version_facts(version)
 
         return self._change(work)
