@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liangji.core.reading import Fault, Note, Raw, RawBatch, RawRecord
@@ -296,3 +296,43 @@ def test_every_record_becomes_a_row_or_a_fault(records: list[dict[str, Any]], ki
     for item in items:
         if isinstance(item, pa.RecordBatch):
             item.validate(full=True)
+
+
+COLUMN_NAMES = ("text", "content", "Text", "正文", "url", "date", "original_time", "label", "annotation", "n")
+CELLS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(("2024-01-01", "x" * 400_000))
+
+
+@st.composite
+def columnar(draw: st.DrawFn) -> list[RawBatch]:
+    """Columnar batches of one or two origins; their texts with and without nulls, under one name or several."""
+    batches = []
+    record = 0
+    for _ in range(draw(st.integers(1, 4))):
+        names = draw(st.lists(st.sampled_from(COLUMN_NAMES), min_size=1, max_size=4, unique=True))
+        cells = draw(st.sampled_from((CELLS, CELLS.filter(lambda cell: cell is not None))))
+        rows = draw(st.lists(st.tuples(*(cells for _ in names)), max_size=4)) * draw(st.sampled_from((1, 1, 400)))
+        if sum(len(cell or "") for row in rows for cell in row) > 8 << 20:
+            rows = rows[:4]
+        arrays = [pa.array([row[at] for row in rows], pa.string()) for at in range(len(names))]
+        batches.append(RawBatch(pa.RecordBatch.from_arrays(arrays, names=names), record, draw(st.sampled_from("ab"))))
+        record += len(rows)
+    return batches
+
+
+@settings(max_examples=150, deadline=None)
+@given(columnar(), st.sampled_from((Kind.PRETRAINING, Kind.SUPERVISED)))
+def test_columns_taken_whole_give_the_same_batches_as_row_by_row(batches: list[RawBatch], kind: Kind) -> None:
+    one_by_one = [
+        RawRecord(row, batch.record + at, -1, batch.origin) for batch in batches for at, row in enumerate(batch.columns.to_pylist())
+    ]
+    whole = list(shape(batches, kind, provenance=Provenance("公开数据集", license="CC0-1.0")))
+    assert whole == list(shape(one_by_one, kind, provenance=Provenance("公开数据集", license="CC0-1.0")))
+    for item in whole:
+        if isinstance(item, pa.RecordBatch):
+            item.validate(full=True)
+
+
+def test_columns_that_are_no_utf8_are_not_taken_whole() -> None:
+    text = pa.array([b"\xff"], pa.binary()).view(pa.string())
+    with pytest.raises(UnicodeDecodeError):
+        list(shape([RawBatch(pa.RecordBatch.from_arrays([text], names=["text"]), 0, ORIGIN)], Kind.PRETRAINING))

@@ -14,15 +14,18 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from liangji.core.reading import Fault, Note, Raw, RawBatch, RawRecord
-from liangji.core.schema import ANNOTATION, TEXT, Kind, Modality, payload_fields, record_schema
+from liangji.core.schema import ANNOTATION, EXTRA, TEXT, Kind, Modality, payload_fields, record_schema
 from liangji.pipeline.aggregation.canonical_json import canonical_bytes, canonical_json, without_surrogates
 from liangji.pipeline.aggregation.conversations import as_turns, instruction_payload, preference_payload
 from liangji.pipeline.aggregation.media_fields import media_payload, series_payload, table_payload
 from liangji.pipeline.aggregation.questions import benchmark_payload
 from liangji.pipeline.aggregation.raw_fields import Payload, Unfit, as_plain, as_text, first_present, is_text, listed_names, look_up
+from liangji.pipeline.aggregation.text_columns import text_column, text_ids
 from liangji.pipeline.aggregation.text_fields import TEXT_NAMES, guess_text, has_usual_text
 
 BATCH_ROWS = 1024
@@ -60,7 +63,10 @@ def shape(
     of payload, whichever comes first, so always alike.
     """
     shaper = _Shaper(kind, modality, dict(fields or {}), provenance or Provenance())
-    for item in _with_guesses(_single_records(raw), shaper):
+    for item in _with_guesses(_single_records(raw, shaper), shaper):
+        if isinstance(item, RawBatch):
+            yield from shaper.add_columns(item)
+            continue
         if not isinstance(item, RawRecord):
             yield item
             continue
@@ -73,36 +79,40 @@ def shape(
         yield shaper.batch()
 
 
-def _single_records(raw: Iterable[Raw]) -> Iterator[RawRecord | Fault | Note]:
+def _single_records(raw: Iterable[Raw], shaper: _Shaper) -> Iterator[Raw]:
+    """Take apart the columns that cannot be taken whole."""
     for item in raw:
-        if isinstance(item, RawBatch):
+        if isinstance(item, RawBatch) and shaper.whole_text(item.columns) is None:
             for row, values in enumerate(item.columns.to_pylist(), item.record):
                 yield RawRecord(values, row, -1, item.origin)
         else:
             yield item
 
 
-def _with_guesses(items: Iterator[RawRecord | Fault | Note], shaper: _Shaper) -> Iterator[RawRecord | Fault | Note]:
+def _with_guesses(items: Iterator[Raw], shaper: _Shaper) -> Iterator[Raw]:
     """Hold back the first records of each origin whose text has no usual name, until it is clear which fields are the text."""
     if not shaper.guesses_text:
         yield from items
         return
     origin: str | None = None
-    ahead: deque[RawRecord | Fault | Note] = deque()
-    while True:
-        item = ahead.popleft() if ahead else next(items, None)
-        if item is None:
-            return
-        if isinstance(item, RawRecord) and item.origin != origin:
+    ahead: deque[Raw] = deque()
+    while (item := ahead.popleft() if ahead else next(items, None)) is not None:
+        if isinstance(item, RawRecord | RawBatch) and item.origin != origin:
             origin = item.origin
             shaper.guessed = ()
-            if not has_usual_text(item.fields):
+            if isinstance(item, RawRecord) and not has_usual_text(item.fields):
                 ahead.extend(islice(items, max(0, _SAMPLE_RECORDS - len(ahead))))
-                rows = [held.fields for held in (item, *ahead) if isinstance(held, RawRecord) and held.origin == origin]
-                shaper.guessed = () if any(map(has_usual_text, rows)) else guess_text(rows)
+                shaper.guessed = _guessed([item, *ahead], origin)
                 if shaper.guessed:
                     yield _guess_note(origin, shaper.guessed)
         yield item
+
+
+def _guessed(sample: list[Raw], origin: str) -> tuple[str, ...]:
+    """Guess from the records of one origin; nothing where one of them has a text by name."""
+    held = [item for item in sample if isinstance(item, RawRecord | RawBatch) and item.origin == origin]
+    rows = [item.fields for item in held if isinstance(item, RawRecord)]
+    return () if len(rows) < len(held) or any(map(has_usual_text, rows)) else guess_text(rows)
 
 
 def _guess_note(origin: str, guessed: tuple[str, ...]) -> Note:
@@ -112,6 +122,8 @@ def _guess_note(origin: str, guessed: tuple[str, ...]) -> Note:
     return Note(origin, what, code="text_guessed")
 
 
+_CONSTANT_COLUMNS = frozenset({"parents", "last_modified_time", "generated"})
+_REST_COLUMNS = (ANNOTATION, "source", "source_details", "license", "original_time", EXTRA)
 _OWN_COLUMNS = ("source", "source_details", "license", "original_time")  # what a mapping may take from the record itself
 _ISO_TIME = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?")
 
@@ -127,6 +139,7 @@ class _Shaper:
     guessed: tuple[str, ...] = ()
     rows: int = 0
     _bytes: int = 0
+    _pieces: list[pa.RecordBatch] = field(default_factory=list)  # rows of the present batch that came before those in `_columns`
     _schema: pa.Schema = field(init=False)
     _payload: tuple[str, ...] = field(init=False)
     _columns: dict[str, list[Any]] = field(init=False)
@@ -135,7 +148,7 @@ class _Shaper:
     def __post_init__(self) -> None:
         self._schema = record_schema(self.kind, self.modality)
         self._payload = tuple(entry.name for entry in payload_fields(self.kind, self.modality))
-        self._columns = {name: [] for name in self._schema.names}
+        self._columns = {name: [] for name in self._schema.names if name not in _CONSTANT_COLUMNS}
         self._extract = self._extractor()
 
     @property
@@ -186,14 +199,58 @@ class _Shaper:
         columns["id"].append(hashlib.sha256(identity).hexdigest()[:32])
         columns["origin"].append(raw.origin)
         columns["record"].append(raw.record)
-        self._append_rest(raw.fields, used)
+        fields = raw.fields
+        rest = {name: value for name, value in fields.items() if name not in used} if fields.keys() != used else {}
+        self._append_rest(columns, fields, rest)
         self.rows += 1
         self._bytes += len(identity)
         return None
 
-    def _append_rest(self, fields: Mapping[str, Any], used: set[str]) -> None:
-        columns, stated = self._columns, self.provenance
-        rest = {name: value for name, value in fields.items() if name not in used} if fields.keys() != used else {}
+    def whole_text(self, columns: pa.RecordBatch) -> str | None:
+        """Name the column that is the text of every row, where there is nothing to map."""
+        return text_column(columns) if self._payload == (TEXT,) and not self.mapping else None
+
+    def add_columns(self, raw: RawBatch) -> Iterator[pa.RecordBatch]:
+        """Add the rows of a columnar batch that is taken whole; give the batches that become full."""
+        whole, ends = self._whole(raw)
+        self._finish_columns()
+        start = 0
+        while start < len(whole):
+            full = int(np.searchsorted(ends, ends[start] + BATCH_BYTES - self._bytes))  # the row that reaches the size ends it
+            end = min(start + BATCH_ROWS - self.rows, full, len(whole))
+            self._pieces.append(whole.slice(start, end - start))
+            self.rows += end - start
+            self._bytes += int(ends[end] - ends[start])
+            if self.is_full:
+                yield self.batch()
+            start = end
+
+    def _whole(self, raw: RawBatch) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
+        """Shape all rows of a columnar batch at once; also where the identity of each ends."""
+        name = text_column(raw.columns)
+        text = raw.columns.column(name)
+        ids, ends = text_ids(text, raw.origin, raw.record)
+        rows = raw.columns.num_rows
+        others = [other for other in raw.columns.schema.names if other != name]
+        rests: Iterable[dict[str, Any]] = raw.columns.select(others).to_pylist() if others else [{}]
+        gathered: dict[str, list[Any]] = {column: [] for column in _REST_COLUMNS}
+        for rest in rests:
+            self._append_rest(gathered, {}, rest)
+        if not others:
+            gathered = {column: values * rows for column, values in gathered.items()}
+        columns = {
+            **{column: _column(values, self._schema.field(column).type) for column, values in gathered.items()},
+            **self._constants(rows),
+            "id": ids,
+            "origin": _column([raw.origin] * rows, pa.string()),
+            "record": pa.array(np.arange(raw.record, raw.record + rows)),
+            TEXT: text.cast(pa.large_string()),
+        }
+        return pa.RecordBatch.from_arrays([columns[entry.name] for entry in self._schema], schema=self._schema), ends
+
+    def _append_rest(self, columns: dict[str, list[Any]], fields: Mapping[str, Any], rest: dict[str, Any]) -> None:
+        """Append what comes from the recipe, from the mapped fields, and from the rest that the payload left over."""
+        stated = self.provenance
         own = {column: self._own(fields, column) for column in _OWN_COLUMNS} if self.mapping else {}
         url = rest.get("url")
         columns[ANNOTATION].append(self._annotation(rest) if rest else None)
@@ -201,7 +258,7 @@ class _Shaper:
         columns["source_details"].append(own.get("source_details") or stated.source_details or (url if type(url) is str else None))
         columns["license"].append(own.get("license") or stated.license)
         columns["original_time"].append(own.get("original_time") or stated.original_time or (_own_time(rest) if rest else None))
-        columns["extra"].append(canonical_json(rest) if rest else None)
+        columns[EXTRA].append(canonical_json(rest) if rest else None)
 
     def _annotation(self, rest: dict[str, Any]) -> str | None:
         """Take the annotation out of what the payload left over."""
@@ -269,14 +326,29 @@ class _Shaper:
 
     def batch(self) -> pa.RecordBatch:
         """Give the rows gathered so far as a batch, and begin the next one."""
-        columns = self._columns
-        columns["parents"] = [[]] * self.rows
-        columns["last_modified_time"] = [None] * self.rows
-        columns["generated"] = [self.provenance.generated] * self.rows
-        arrays = [_column(columns[entry.name], entry.type) for entry in self._schema]
-        self._columns = {name: [] for name in self._schema.names}
+        self._finish_columns()
+        pieces, self._pieces = self._pieces, []
         self.rows = self._bytes = 0
-        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        return pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
+
+    def _finish_columns(self) -> None:
+        """Turn the rows that were added one by one into a piece of the present batch."""
+        columns = self._columns
+        rows = len(columns["id"])
+        if not rows:
+            return
+        arrays = {name: _column(values, self._schema.field(name).type) for name, values in columns.items()}
+        arrays |= self._constants(rows)
+        self._pieces.append(pa.RecordBatch.from_arrays([arrays[entry.name] for entry in self._schema], schema=self._schema))
+        self._columns = {name: [] for name in columns}
+
+    def _constants(self, rows: int) -> dict[str, pa.Array]:
+        """Fill the columns that are the same in every record as it is collected."""
+        return {
+            "parents": pa.array([[]] * rows, pa.list_(pa.string())),
+            "last_modified_time": pa.nulls(rows, pa.string()),
+            "generated": pa.array(np.full(rows, self.provenance.generated, np.int8)),
+        }
 
 
 def _own_time(rest: Mapping[str, Any]) -> str | None:
