@@ -143,10 +143,14 @@ def _show_faults(result: RunResult) -> None:
     hidden = result.ledger["quarantined"] - len(shown)
     if hidden > 0:
         tell(say("build.more_faults", rows=f"{hidden:,}", dataset=result.version.dataset))
-    for note in result.notes[:_NOTES_SHOWN]:
-        tell(f"{click.style(say('build.note'), fg='cyan')} {place(note)}: {note['what']}")
-    if len(result.notes) > _NOTES_SHOWN:
-        tell(say("build.more_notes", notes=len(result.notes) - _NOTES_SHOWN))
+    notes: dict[str, list[str]] = {}
+    for note in result.notes:
+        notes.setdefault(note["what"], []).append(place(note))
+    for what, places in list(notes.items())[:_NOTES_SHOWN]:
+        others = say("build.and_others", files=f"{len(places) - 1:,}") if len(places) > 1 else ""
+        tell(f"{click.style(say('build.note'), fg='cyan')} {places[0]}{others}: {what}")
+    if len(notes) > _NOTES_SHOWN:
+        tell(say("build.more_notes", notes=len(notes) - _NOTES_SHOWN))
 
 
 def _telling(faults: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -132,7 +132,9 @@ def _file(file: DataFile) -> dict[str, Any]:
         "name": file.path,
         "contentUrl": file.path,
         "contentSize": f"{file.size_bytes} B",
-        "encodingFormat": _FORMATS[file.path.rpartition(".")[2]],
+        "encodingFormat": _FORMATS.get(
+            file.path.rpartition(".")[2], "application/octet-stream"
+        ),  # a stranger's exporter writes anything
         "sha256": file.sha256,
     }
 
