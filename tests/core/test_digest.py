@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liangji.core import digest
 from liangji.core.digest import rows_digest, version_id
 from liangji.core.schema import Kind, Modality, record_schema
 
@@ -62,3 +65,12 @@ def test_a_version_is_named_by_what_it_holds_and_how_it_was_made() -> None:
     }
     assert len(names) == 4
     assert all(len(name) == 32 for name in names)
+
+
+@pytest.mark.parametrize("pass_bytes", [1 << 20, 1000, 1])
+def test_digests_combined_part_by_part_are_those_combined_at_once(pass_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digest, "_PASS_BYTES", pass_bytes)
+    digests = [hashlib.sha256(str(number).encode()).digest() for number in range(500)]
+    parts = [b"".join(digests[start : start + 70]) for start in range(0, 500, 70)]
+    assert digest.combine_parts(lambda: parts) == digest.combine(b"".join(digests))
+    assert digest.combine_parts(list) == digest.combine(b"")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import orjson
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from liangji.core.schema import Kind, Modality, record_schema
 
 _DIGEST_BYTES = 32
+_PASS_BYTES = 256 << 20
 
 
 def row_digests(batch: pa.RecordBatch, schema: pa.Schema) -> bytes:
@@ -64,6 +65,25 @@ def combine(digests: bytes) -> str:
     """Combine record digests, given one after the other in any order, into the digest of a set of records (hexadecimal)."""
     ordered = np.sort(np.frombuffer(digests, f"S{_DIGEST_BYTES}"))
     return hashlib.sha256(ordered.tobytes()).hexdigest()
+
+
+def combine_parts(parts: Callable[[], Iterable[bytes]]) -> str:
+    """Do as `combine` for digests that lie in many places, in a bounded piece of memory at a time.
+
+    `parts` is asked for all of them again in each pass; a pass takes those of one range of values, so that the ranges, one
+    after the other, are in order.
+    """
+    size = sum(map(len, parts()))
+    passes = min(256, -(-size // _PASS_BYTES)) or 1
+    digest = hashlib.sha256()
+    for number in range(passes):
+        first, end = number * 256 // passes, (number + 1) * 256 // passes
+        taken = [np.zeros(0, f"S{_DIGEST_BYTES}")]
+        for part in parts():
+            leading = np.frombuffer(part, np.uint8)[::_DIGEST_BYTES]
+            taken.append(np.frombuffer(part, f"S{_DIGEST_BYTES}")[(leading >= first) & (leading < end)])
+        digest.update(np.sort(np.concatenate(taken)).tobytes())
+    return digest.hexdigest()
 
 
 def rows_digest(batches: Iterable[pa.RecordBatch], kind: Kind, modality: Modality = Modality.TEXT) -> str:

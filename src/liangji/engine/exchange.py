@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from liangji.core.digest import canonical_hash
+from liangji.core.digest import canonical_hash, row_digests
 from liangji.core.schema import DROP_REASON
 from liangji.engine.budget import Budget
 from liangji.engine.gathered import GatheredKeys
@@ -37,7 +38,11 @@ class Decisions:
 
     def digest(self, position: int) -> str:
         """Name the part that falls on one unit: as long as it stays the same, the unit need not run again."""
-        return canonical_hash(self.of_unit(position).to_pylist())
+        part = self.of_unit(position)
+        digest = hashlib.sha256(str(part.schema.names).encode())
+        for batch in part.to_batches():
+            digest.update(row_digests(batch, part.schema))
+        return digest.hexdigest()
 
     @property
     def dropped(self) -> pa.Table:

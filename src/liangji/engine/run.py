@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from liangji.core.digest import canonical_hash, combine, version_id
+from liangji.core.digest import canonical_hash, combine_parts, version_id
 from liangji.core.errors import FaultShareExceeded, RunError
 from liangji.core.operator import OperatorKind, Warmable
 from liangji.core.reading import Source, SourceFile
@@ -363,7 +363,7 @@ def _commit(
 ) -> RunResult:
     plan, workspace = state.plan, state.workspace
     recipe, dataset = plan.recipe, plan.recipe.dataset
-    content = combine(b"".join(state.files.digests(unit.key).read_bytes() for unit in final))
+    content = combine_parts(lambda: (state.files.digests(unit.key).read_bytes() for unit in final))
     identifier = version_id(recipe.kind, recipe.modality, plan.recipe_hash, content)
     existing = {facts.id: facts for facts in workspace.metadata.versions(dataset)}
     seconds = time.monotonic() - started
