@@ -232,3 +232,12 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def _placeholders(words: str) -> set[str]:
     """Take the names of `{name}` in a text."""
     return {part.partition("}")[0].partition(":")[0] for part in words.split("{")[1:]}
+
+
+def test_what_the_system_refuses_is_told_without_blaming_the_program(folder: Path, run: Any) -> None:
+    run("build", "recipe.yaml")
+    ran = run("report", "notes", "--out", "nowhere/report.html")
+    assert ran.status == FAILED
+    assert "No such file or directory" in ran.err
+    assert "nowhere/report.html" in ran.err
+    assert "FileNotFoundError" not in ran.err

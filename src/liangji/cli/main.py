@@ -147,7 +147,12 @@ def _parameter(error: click.BadParameter) -> str:
 
 
 def _internal(error: Exception) -> LiangjiError:
-    """Say what nobody foresaw in the words of an error: the place in the code helps whoever mends it."""
+    """Say what nobody foresaw in the words of an error: the place in the code helps whoever mends it.
+
+    What the system refuses (no such folder, no permission, disk full) is nobody's mistake in the code.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return LiangjiError(error.strerror, str(error.filename or ""), say("system_mend"))
     innermost = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(innermost.filename).name}:{innermost.lineno} ({innermost.name})"
     return LiangjiError(say("internal", error=f"{type(error).__name__}: {error}"), place, say("internal_mend"))

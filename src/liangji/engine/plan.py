@@ -129,7 +129,7 @@ def _infer_schema(recipe: Recipe) -> pa.Schema:
             fault = RecipeFault(
                 step.line, f"steps.{recipe.steps.index(step)}.{step.name}", f"{error.what} ({error.where})", error.mend
             )
-            raise RecipeError(str(recipe.folder / recipe.dataset), (fault,)) from error
+            raise RecipeError(recipe.file, (fault,)) from error
     return batch.schema
 
 

@@ -21,6 +21,7 @@ from liangji.core.reading import ReadLimits
 from liangji.core.schema import Kind, Modality
 
 _MODEL = ConfigDict(extra="forbid", frozen=True)
+_NEVER_WRITTEN = ("file", "text", "folder")  # fields of a recipe that come from where it was read
 
 
 class Input(BaseModel):
@@ -100,6 +101,7 @@ class Recipe(BaseModel):
     steps: Annotated[list[Step], Field(description="operators in order, each `name: {options}`")] = []
     output: Annotated[Output, Field(description="what the version says of itself")] = Output()
     limits: Annotated[Limits, Field(description="what may go wrong, and what it may cost")] = Limits()
+    file: Annotated[str, Field(exclude=True, description="where the recipe was read, as its faults name it")] = ""
     text: Annotated[str, Field(exclude=True, description="the recipe as written")] = ""
     folder: Annotated[Path, Field(exclude=True, description="what relative paths start from")] = Path()
 
@@ -138,7 +140,7 @@ def parse_recipe(text: str, file: str, folder: Path, environment: Mapping[str, s
     raw_steps = value.pop("steps", None)
     steps = list(_steps(raw_steps if raw_steps is not None else [], document, environment))
     try:
-        recipe = Recipe.model_validate({**value, "text": text, "folder": folder})
+        recipe = Recipe.model_validate({**value, "file": file, "text": text, "folder": folder})
     except ValidationError as error:
         faults += [document.fault(problem, Recipe) for problem in error.errors()]
     if faults:
@@ -306,13 +308,13 @@ def _names_beside(model: Any, location: tuple[Any, ...]) -> list[str]:
     for part in location[:-1]:
         here = here.get("items", {}) if isinstance(part, int) else here.get("properties", {}).get(part, {})
         here = definitions.get(here.get("$ref", "").rpartition("/")[2], here)
-    return [name for name in here.get("properties", {}) if name not in ("text", "folder")]
+    return [name for name in here.get("properties", {}) if name not in _NEVER_WRITTEN]
 
 
 def recipe_schema() -> dict[str, Any]:
     """Give the JSON Schema of a recipe, with the options of every installed operator."""
     schema = Recipe.model_json_schema()
-    for hidden in ("text", "folder"):
+    for hidden in _NEVER_WRITTEN:
         schema["properties"].pop(hidden, None)
     schema.get("$defs", {}).pop("Step", None)
     branches = []

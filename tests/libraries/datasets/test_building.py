@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.libraries.datasets.conftest import RECIPE, write_raw
 
-from liangji.core.errors import FaultShareExceeded, InputError, RunError, UsageError
+from liangji.core.errors import FaultShareExceeded, InputError, RecipeError, RunError, UsageError
 from liangji.engine import shards, units
 from liangji.engine.budget import Budget
 from liangji.engine.progress import RunStopped, Silent
@@ -258,3 +258,16 @@ def test_a_bad_file_that_comes_first_does_not_stop_a_build_that_is_good_on_the_w
     write_raw(tmp_path / "raw", range(4, 8))
     (tmp_path / "raw" / "aaa.jsonl").write_text("\n".join(['{"text": "cut'] * 150), "utf-8")
     assert run(recipe, tmp_path / "w", workers=1).ledger["quarantined"] == 150 + 8
+
+
+def test_a_file_name_that_is_no_unicode_is_read_like_any_other(recipe: Path, tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path / "raw") + b"/\xff.jsonl")).write_text('{"text": "one more"}\n', "utf-8")
+    result = run(recipe, tmp_path / "w")
+    assert result.ledger["rows_in"] == 241
+    assert [entry["origin"] for entry in result.version.inputs][0] == "raw/\\xff.jsonl"
+
+
+def test_a_step_that_wants_a_column_nobody_makes_is_told_by_the_file_of_the_recipe(recipe: Path) -> None:
+    recipe.write_text(RECIPE.replace("character_count", "character_cuont"), "utf-8")
+    with pytest.raises(RecipeError, match=rf"{recipe}:11 steps\.2\.keep"):
+        forecast(recipe)

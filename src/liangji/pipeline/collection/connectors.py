@@ -125,7 +125,8 @@ class LocalFiles:
 
     @staticmethod
     def _origin(file: Path, base: Path) -> str:
-        return Path(os.path.relpath(file, base)).as_posix()
+        relative = Path(os.path.relpath(file, base)).as_posix()
+        return os.fsencode(relative).decode("utf-8", "backslashreplace")  # a name of another encoding is still a name
 
     @staticmethod
     def _found(origin: str, file: Path) -> Found:
