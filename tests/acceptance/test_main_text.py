@@ -28,7 +28,9 @@ def f1(found: Counter[str], wanted: Counter[str]) -> float:
 def test_the_main_text_of_pages_agrees_with_what_was_written(built: Builder, shared_data: Path) -> None:
     """Mean over pages of the F1 of paragraphs, of character five-grams; and no page is lost or misread."""
     found = built("pages", [{"path": f"raw/{ARCHIVE}"}]).texts()
-    truths = {f"raw/{ARCHIVE}!{truth['file']}": truth["main_text"] for truth in json_lines(members(shared_data / ARCHIVE)["truth.jsonl"])}
+    truths = {
+        f"raw/{ARCHIVE}!{truth['file']}": truth["main_text"] for truth in json_lines(members(shared_data / ARCHIVE)["truth.jsonl"])
+    }
     assert len(truths) == 115
     of_paragraphs = [f1(paragraphs(found[origin]), paragraphs(truth)) for origin, truth in truths.items()]
     of_grams = [f1(five_grams(found[origin]), five_grams(truth)) for origin, truth in truths.items()]

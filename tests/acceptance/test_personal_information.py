@@ -142,7 +142,9 @@ def test_secrets_are_found_and_look_alikes_are_not(snippets: list[dict[str, Any]
     for number, row in enumerate(snippets):
         (tmp_path / "snippets" / f"{number:03}.txt").write_text(row["text"], "utf-8", newline="")
     found = set(found_in(tmp_path / "snippets", None))
-    wanted = {Place(f"{number:03}.txt", 0, "text", row["start"], row["end"]) for number, row in enumerate(snippets) if row["secret"]}
+    wanted = {
+        Place(f"{number:03}.txt", 0, "text", row["start"], row["end"]) for number, row in enumerate(snippets) if row["secret"]
+    }
     assert len(wanted) == 288
     assert len(found & wanted) / len(wanted) >= 0.98, sorted(wanted - found)[:10]
     assert len(found & wanted) / len(found) >= 0.97, sorted(found - wanted)[:10]
