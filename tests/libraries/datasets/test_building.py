@@ -264,7 +264,7 @@ def test_a_file_name_that_is_no_unicode_is_read_like_any_other(recipe: Path, tmp
     Path(os.fsdecode(os.fsencode(tmp_path / "raw") + b"/\xff.jsonl")).write_text('{"text": "one more"}\n', "utf-8")
     result = run(recipe, tmp_path / "w")
     assert result.ledger["rows_in"] == 241
-    assert [entry["origin"] for entry in result.version.inputs][0] == "raw/\\xff.jsonl"
+    assert result.version.inputs[0]["origin"] == "raw/\\xff.jsonl"
 
 
 def test_a_step_that_wants_a_column_nobody_makes_is_told_by_the_file_of_the_recipe(recipe: Path) -> None:
