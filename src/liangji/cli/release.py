@@ -18,6 +18,7 @@ from liangji.libraries.datasets import releasing
 @click.option("--version", "reference", help=say("help.datasets.version"))
 @click.option("--splits", help=say("help.release.split"))
 @click.option("--requirements", type=click.Path(path_type=Path, dir_okay=False, exists=True), help=say("help.report.requirements"))
+@click.option("--also", multiple=True, metavar="NAME", help=say("help.release.also"))
 @json_option
 @workspace_options
 def release(
@@ -26,11 +27,13 @@ def release(
     reference: str | None,
     splits: str | None,
     requirements: Path | None,
+    also: tuple[str, ...],
     *,
     as_json: bool,
     **place: Any,
 ) -> None:
-    made = releasing.release(open_workspace(**place), dataset, reference, folder=folder, splits=splits, requirements=requirements)
+    workspace = open_workspace(**place)
+    made = releasing.release(workspace, dataset, reference, folder=folder, splits=splits, requirements=requirements, also=also)
     if as_json:
         write_json({**_plain_folder(made), "folder": str(made.folder)})
         return
