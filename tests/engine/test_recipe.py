@@ -150,3 +150,8 @@ def test_pseudonyms_without_a_key_are_a_fault() -> None:
         "needs a `key`"
         in faults(GOOD.replace("mask_personal_information: {}", "mask_personal_information: {style: pseudonym}"))[0][2]
     )
+
+
+def test_a_column_no_record_has_and_a_format_nobody_reads_are_faults() -> None:
+    found = faults(GOOD.replace("{text: body}", "{txt: body}").replace("    license", "    format: jsonlines\n    license"))
+    assert [(line, field) for line, field, _ in found] == [(5, "inputs.0.fields.txt"), (7, "inputs.0.format")]

@@ -170,3 +170,13 @@ def test_a_decision_that_fails_on_a_row_quarantines_that_row_and_no_other_moves(
     assert [row["record"] for row in outcome.quarantined] == [2]
     assert [record for part in outcome.dropped for record in part.column("record").to_pylist()] == [0, 3, 5]
     assert [record for part in outcome.kept for record in part.column("record").to_pylist()] == [1, 4]
+
+
+class TakesColumnsAway(FailsOn):
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch.drop_columns(["extra"])
+
+
+def test_an_operator_that_takes_columns_away_is_caught() -> None:
+    with pytest.raises(RunError, match="took the columns extra away"):
+        run(TakesColumnsAway(), batch_of(["one"]))

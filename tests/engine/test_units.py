@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from liangji.engine import units
 from liangji.engine.units import UnitFiles
 
 
@@ -19,7 +18,7 @@ def test_a_folder_half_removed_by_a_killed_run_does_not_count_as_there(tmp_path:
     files = UnitFiles(tmp_path)
     files.write("aabb", {"decisions.arrow": b"decided"})
     with monkeypatch.context() as killed:
-        killed.setattr(units.shutil, "rmtree", removes_the_files_and_dies)
+        killed.setattr("shutil.rmtree", removes_the_files_and_dies)
         with pytest.raises(KeyboardInterrupt):
             files.remove_others(set())
     assert not files.exists("aabb")

@@ -28,7 +28,7 @@ class Budget:
 
         Raises: UsageError where not even one worker fits.
         """
-        memory = memory_bytes or machine_memory() // 2
+        memory = machine_memory() // 2 if memory_bytes is None else memory_bytes
         if memory < MINIMUM_BYTES:
             raise UsageError(
                 f"{format_size(memory)} of memory is too little", "--memory", f"give at least {format_size(MINIMUM_BYTES)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -88,14 +87,14 @@ def make_plan(recipe: Recipe) -> Plan:
     Raises: RecipeError where a step asks for a column that no step before it makes.
     """
     schema = _infer_schema(recipe)
-    segments = tuple(_cut(recipe.steps))
+    segments = tuple(_cut(recipe))
     dropped = pa.schema([*schema, pa.field(DROP_STEP, pa.string()), *DECISION])
     return Plan(recipe, segments, schema, dropped)
 
 
-def _cut(steps: Sequence[Step]) -> list[Segment]:
+def _cut(recipe: Recipe) -> list[Segment]:
     groups: list[tuple[list[Step], list[Step], list[Step]]] = [([], [], [])]
-    for step in steps:
+    for step in recipe.steps:
         _, operators, gathers = groups[-1]
         if step.operator.kind is not OperatorKind.EXCHANGE:
             if gathers:
@@ -114,21 +113,20 @@ def _cut(steps: Sequence[Step]) -> list[Segment]:
             tuple(decided),
             tuple(operators),
             tuple(gathers),
-            canonical_hash([ENGINE_VERSION, *([step.identity for step in part] for part in (decided, operators, gathers))]),
+            canonical_hash([ENGINE_VERSION, sorted(recipe.restore), *([step.identity for step in part] for part in group)]),
         )
-        for index, (decided, operators, gathers) in enumerate(groups)
+        for index, group in enumerate(groups)
+        for decided, operators, gathers in (group,)
     ]
 
 
 def _infer_schema(recipe: Recipe) -> pa.Schema:
     batch = pa.RecordBatch.from_pylist([], record_schema(recipe.kind, recipe.modality))
-    for step in recipe.steps:
+    for position, step in enumerate(recipe.steps):
         try:
             batch = _push_empty(step, batch)
         except SchemaError as error:
-            fault = RecipeFault(
-                step.line, f"steps.{recipe.steps.index(step)}.{step.name}", f"{error.what} ({error.where})", error.mend
-            )
+            fault = RecipeFault(step.line, f"steps.{position}.{step.name}", f"{error.what} ({error.where})", error.mend)
             raise RecipeError(recipe.file, (fault,)) from error
     return batch.schema
 

@@ -18,7 +18,7 @@ from liangji.core.digest import canonical_hash
 from liangji.core.errors import InputError, LiangjiError, RecipeError, RecipeFault
 from liangji.core.operator import OperatorKind
 from liangji.core.reading import ReadLimits
-from liangji.core.schema import Kind, Modality
+from liangji.core.schema import Kind, Modality, record_schema
 
 _MODEL = ConfigDict(extra="forbid", frozen=True)
 _NEVER_WRITTEN = ("file", "text", "folder")  # fields of a recipe that come from where it was read
@@ -99,6 +99,9 @@ class Recipe(BaseModel):
     modality: Annotated[Modality, Field(description="what its records are")] = Modality.TEXT
     inputs: Annotated[list[Input], Field(min_length=1, description="where records come from")]
     steps: Annotated[list[Step], Field(description="operators in order, each `name: {options}`")] = []
+    restore: Annotated[
+        list[str], Field(description="ids of records that no step may drop: what was dropped by mistake, brought back by a person")
+    ] = []
     output: Annotated[Output, Field(description="what the version says of itself")] = Output()
     limits: Annotated[Limits, Field(description="what may go wrong, and what it may cost")] = Limits()
     file: Annotated[str, Field(exclude=True, description="where the recipe was read, as its faults name it")] = ""
@@ -108,7 +111,7 @@ class Recipe(BaseModel):
     @property
     def hash(self) -> str:
         """Name how the dataset is made: kind, modality, steps; not the inputs, which the content tells, and not the message."""
-        return canonical_hash([str(self.kind), str(self.modality), [step.identity for step in self.steps]])
+        return canonical_hash([str(self.kind), str(self.modality), [step.identity for step in self.steps], sorted(self.restore)])
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -143,9 +146,28 @@ def parse_recipe(text: str, file: str, folder: Path, environment: Mapping[str, s
         recipe = Recipe.model_validate({**value, "file": file, "text": text, "folder": folder})
     except ValidationError as error:
         faults += [document.fault(problem, Recipe) for problem in error.errors()]
+    else:
+        faults += _input_faults(recipe, document)
     if faults:
         raise RecipeError(file, tuple(sorted(faults, key=lambda fault: fault.line or 1_000_000)))
     return recipe.model_copy(update={"steps": steps})
+
+
+def _input_faults(recipe: Recipe, document: _Document) -> list[RecipeFault]:
+    """Find columns that no record has and formats that nobody reads, before the first file is opened."""
+    faults = []
+    columns = record_schema(recipe.kind, recipe.modality).names
+    formats = [name.removeprefix("read_") for name in registry.names(registry.Group.OPERATORS) if name.startswith("read_")]
+    for index, entry in enumerate(recipe.inputs):
+        wrong: list[tuple[tuple[str, ...], str, str, list[str]]] = [
+            (("fields", name), name, "column", columns) for name in entry.fields if name not in columns
+        ]
+        if entry.format is not None and entry.format not in formats:
+            wrong.append((("format",), entry.format, "format", formats))
+        for place, name, what, known in wrong:
+            path = ("inputs", index, *place)
+            faults.append(RecipeFault(document.line(path), _dotted(path), f"no {what} '{name}'", registry.suggestion(name, known)))
+    return faults
 
 
 def _steps(value: Any, document: _Document, environment: Mapping[str, str]) -> Iterator[Step]:

@@ -150,6 +150,9 @@ def _checked(
         count.expanded += after.num_rows - before.num_rows
         return after.drop_columns([PARENT_ROW])
     _check_rows(label, before, after)
+    missing = [name for name in before.schema.names if name not in after.schema.names]
+    if missing:
+        raise RunError(f"step '{label}' took the columns {', '.join(missing)} away", "", "report this operator")
     if step.operator.kind is OperatorKind.RULE:
         return _split(plan, after, label, count, outcome)[0]
     return after
@@ -167,6 +170,8 @@ def _split(
     if batch.schema.get_field_index(DROP_REASON) < 0:
         return batch, np.ones(batch.num_rows, np.bool_)
     is_kept = batch.column(DROP_REASON).is_null()
+    if plan.recipe.restore:
+        is_kept = pc.or_(is_kept, pc.is_in(batch.column(ID), pa.array(plan.recipe.restore, pa.string())))
     if is_kept.false_count:
         gone = batch.filter(pc.invert(is_kept))
         for item in gone.column(DROP_REASON).value_counts().to_pylist():
@@ -174,7 +179,7 @@ def _split(
         gone = gone.append_column(DROP_STEP, pa.repeat(pa.scalar(label), gone.num_rows))
         outcome.dropped.append(conform(gone, plan.dropped_schema))
         batch = batch.filter(is_kept)
-    kept = batch.drop_columns([field.name for field in DECISION])
+    kept = batch.drop_columns([field.name for field in DECISION if field.name in batch.schema.names])
     return kept, np.asarray(is_kept.to_numpy(zero_copy_only=False), np.bool_)
 
 

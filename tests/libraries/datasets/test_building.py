@@ -271,3 +271,15 @@ def test_a_step_that_wants_a_column_nobody_makes_is_told_by_the_file_of_the_reci
     recipe.write_text(RECIPE.replace("character_count", "character_cuont"), "utf-8")
     with pytest.raises(RecipeError, match=rf"{recipe}:11 steps\.2\.keep"):
         forecast(recipe)
+
+
+def test_a_record_dropped_by_mistake_can_be_restored(recipe: Path, tmp_path: Path) -> None:
+    run(recipe, tmp_path / "w")
+    dropped = list(looking.rows(Workspace.open(tmp_path / "w"), "notes", which="dropped"))
+    back = {row["drop_reason"]: row["id"] for row in dropped}
+    recipe.write_text(RECIPE + f"restore: [{', '.join(back.values())}]\n", "utf-8")
+    again = run(recipe, tmp_path / "w")
+    kept = {row["id"] for row in looking.rows(Workspace.open(tmp_path / "w"), "notes")}
+    assert set(back.values()) <= kept
+    assert again.version.rows == again.ledger["rows_out"]
+    assert sum(again.ledger["dropped"].values()) == len(dropped) - len(back)
