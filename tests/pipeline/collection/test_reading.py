@@ -418,6 +418,19 @@ def test_old_line_ends_and_odd_headers_are_read() -> None:
     ]
 
 
+def test_a_first_row_of_values_is_no_header() -> None:
+    """As in question banks without one: short texts, of which the key comes again below."""
+    rows = [
+        "What is p in 24 = 2p?,p = 4,p = 8,C",
+        *(f"Question {number}?,{number},x{number},{'ABC'[number % 3]}" for number in range(9)),
+    ]
+    assert len(records(read("\n".join(rows).encode(), "a.csv"))) == 10
+    dictionary = b"name,type\nname,string\nsize,integer\nkind,string\n"  # a table about columns
+    assert records(read(dictionary, "a.csv"))[0] == {"name": "name", "type": "string"}
+    again = b"name,size\n" + b"a,1\nname,size\n" * 3  # files put together, each with its header
+    assert records(read(again, "a.csv"))[0] == {"name": "a", "size": "1"}
+
+
 def test_each_sheet_of_a_workbook_is_read() -> None:
     book = openpyxl.Workbook()
     book.active.title = "甲"

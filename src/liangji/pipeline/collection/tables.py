@@ -238,7 +238,7 @@ class _Table:
                 yield from self._record(row, 0)
             yield Note(self._origin, "the table is empty: no rows", code="empty")
             return
-        has_header = looks_like_header(held[0].cells) if header == "guess" else header
+        has_header = _begins_with_header(held) if header == "guess" else header
         yield from self._name_columns(held, has_header)
         body = held[1:] if has_header else held
         yield from self._find_numbers(body)
@@ -347,6 +347,23 @@ def _is_blank(row: _Row) -> bool:
 
 def _is_lossless(value: str) -> bool:
     return _INTEGER.fullmatch(value) is not None or repr(float(value)) == value
+
+
+def _begins_with_header(held: list[_Row]) -> bool:
+    """Tell a row of names from a first row of values, which has something that the rows below say again and again."""
+    first, *body = (row.cells for row in held)
+    return looks_like_header(first) and not _holds_a_common_value(first, body)
+
+
+def _holds_a_common_value(first: list[Any], body: list[list[Any]]) -> bool:
+    """Find a cell that stands in its column in a tenth of the other rows, and in two at least: no column is named like that."""
+    others = [cells for cells in body if cells != first]  # a header that stands in the table once more says nothing
+    for index, cell in enumerate(first):
+        if isinstance(cell, str) and cell.strip():
+            again = sum(index < len(cells) and cells[index] == cell for cells in others)
+            if again >= max(2, len(others) / 10):
+                return True
+    return False
 
 
 def looks_like_header(cells: list[Any]) -> bool:
