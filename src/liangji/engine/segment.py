@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from liangji.core.errors import LiangjiError, RunError
+from liangji.core.errors import LiangjiError, RunError, SchemaError
 from liangji.core.operator import PARENT_ROW, OperatorKind
 from liangji.core.reading import Fault
 from liangji.core.schema import DECISION, DROP_REASON, ID, ORIGIN, RECORD, with_column
@@ -124,7 +124,7 @@ def _surviving(
     """
     try:
         return [(start, batch, call(batch, start))]
-    except MemoryError:
+    except (MemoryError, SchemaError):  # a wrong schema is a fault of the recipe, not of a row
         raise
     except Exception as error:  # the outermost loop of operators: whatever a row makes them raise is recorded and counted
         if batch.num_rows <= 1:

@@ -283,3 +283,14 @@ def test_a_record_dropped_by_mistake_can_be_restored(recipe: Path, tmp_path: Pat
     assert set(back.values()) <= kept
     assert again.version.rows == again.ledger["rows_out"]
     assert sum(again.ledger["dropped"].values()) == len(dropped) - len(back)
+
+
+def test_a_preset_for_other_words_stops_the_run_and_says_why(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(
+        RECIPE.replace("words: script", "words: whitespace").replace(
+            '{where: "character_count >= 20", reason: too_short}', "{preset: chinese}"
+        ),
+        "utf-8",
+    )
+    with pytest.raises(SchemaError, match="script"):
+        run(recipe, tmp_path / "w")
