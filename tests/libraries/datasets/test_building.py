@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.libraries.datasets.conftest import RECIPE, write_raw
 
-from liangji.core.errors import FaultShareExceeded, InputError, RecipeError, RunError, UsageError
+from liangji.core.errors import FaultShareExceeded, InputError, RecipeError, RunError, SchemaError, UsageError
 from liangji.engine import shards, units
 from liangji.engine.budget import Budget
 from liangji.engine.progress import RunStopped, Silent
