@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ import psycopg
 import pytest
 from tests.acceptance.conftest import write_recipe
 from tests.conftest import BUCKET
-from tests.libraries.datasets import build_finely
 from tests.libraries.datasets.conftest import RECIPE, write_raw
 
 from liangji.engine import shards
@@ -36,7 +33,6 @@ STEPS: list[Any] = [
     {"drop_near_duplicates": {"similarity": 0.7}},
     "mask_personal_information",
 ]
-KILLS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +61,10 @@ def s3(s3_options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def elsewhere(s3: None, postgresql: str) -> Elsewhere:
-    return empty_place(postgresql)
-
-
-def empty_place(server: str) -> Elsewhere:
     name = f"elsewhere_{secrets.token_hex(4)}"
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}")
-    return Elsewhere(f"{server}&options=-csearch_path%3D{name}", f"s3://{BUCKET}/{name}")
+    return Elsewhere(f"{postgresql}&options=-csearch_path%3D{name}", f"s3://{BUCKET}/{name}")
 
 
 @pytest.fixture
@@ -122,42 +114,39 @@ def contents(workspace: Workspace, dataset: str, prefix: str) -> dict[tuple[str,
     return {(row["origin"].removeprefix(prefix), row["record"]): (row["text"], row["word_count"]) for row in rows}
 
 
+@pytest.mark.parametrize("units", [1, 8, 16])
 def test_a_build_killed_against_postgresql_and_s3_ends_with_the_same_version(
-    tmp_path: Path, s3: None, postgresql: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, units: int
 ) -> None:
-    """Slow: each kill needs a process. The instants are spread over the whole build by its measured length."""
-    monkeypatch.setattr(shards, "SHARD_BYTES", 8 << 10)  # as in `build_finely`
+    """Killed when so many units are done; nobody knows what it is at by then."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 8 << 10)  # as in `build_telling`
     monkeypatch.setattr(shards, "BATCH_BYTES", 4 << 10)
-    write_raw(tmp_path / "raw", range(3), documents=20)
+    write_raw(tmp_path / "raw", range(3), documents=40)
     (tmp_path / "recipe.yaml").write_text(RECIPE, "utf-8")
-    undisturbed = build(tmp_path / "recipe.yaml", Workspace.open(tmp_path / "undisturbed")).version
-    process = start(tmp_path / "recipe.yaml", tmp_path / "measured", empty_place(postgresql))
-    began = time.monotonic()
-    assert process.communicate()[0].strip() == undisturbed.id
-    length = time.monotonic() - began
-    rng = random.Random(5)
-    killed = reused = 0
-    for number in range(KILLS):
-        place = empty_place(postgresql)
-        process = start(tmp_path / "recipe.yaml", tmp_path / f"killed-{number}", place)
-        time.sleep(length * (number + rng.random()) / KILLS)
-        killed += process.poll() is None
-        process.kill()
-        process.communicate()
-        with place.open(tmp_path / f"killed-{number}") as workspace:
-            again = build(tmp_path / "recipe.yaml", workspace)
-            reused += again.units_reused
-            assert again.version.id == undisturbed.id
-            assert len(list(looking.rows(workspace, "notes"))) == undisturbed.rows
-            released = release(workspace, "notes", folder=tmp_path / f"package-{number}")
-        assert verify(released.folder, released.digest).problems == []
-    assert killed > KILLS // 2
-    assert reused > 0
+    undisturbed = build(tmp_path / "recipe.yaml", Workspace.open(tmp_path / "undisturbed"))
+    assert undisturbed.units_run > units
+    kill_after(units, tmp_path / "recipe.yaml", tmp_path / "killed", elsewhere)
+    with elsewhere.open(tmp_path / "killed") as workspace:
+        again = build(tmp_path / "recipe.yaml", workspace)
+        assert again.version.id == undisturbed.version.id
+        assert 0 < again.units_reused < undisturbed.units_run
+        assert len(list(looking.rows(workspace, "notes"))) == undisturbed.version.rows
+        released = release(workspace, "notes", folder=tmp_path / "package")
+    assert verify(released.folder, released.digest).problems == []
 
 
-def start(recipe: Path, workspace: Path, place: Elsewhere) -> subprocess.Popen[str]:
-    command = [sys.executable, build_finely.__file__, str(recipe), str(workspace), place.database, place.objects]
+def kill_after(units: int, recipe: Path, workspace: Path, place: Elsewhere) -> None:
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("build_telling.py")),
+        str(recipe),
+        str(workspace),
+        place.database,
+        place.objects,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
-    return process
+    told = [process.stdout.readline() for _ in range(units)]
+    process.kill()
+    process.communicate()
+    assert told == ["unit\n"] * units

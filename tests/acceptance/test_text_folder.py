@@ -61,6 +61,15 @@ def package(text: Built, tmp_path_factory: pytest.TempPathFactory) -> Released:
     return release(text.workspace, "text", folder=tmp_path_factory.mktemp("release") / "package", splits="train=0.9,test=0.1")
 
 
+@pytest.fixture(scope="module")
+def small(built: Builder, tmp_path_factory: pytest.TempPathFactory) -> Released:
+    """A package that verifies in no time: pages of web archives and demo records."""
+    inputs = [{"path": "raw/text/warc"}, {"path": "raw/text/dedup_demo_dj.jsonl"}]
+    version = built("small", inputs, STEPS)
+    assert version.result.version.rows > 5
+    return release(version.workspace, "small", folder=tmp_path_factory.mktemp("release") / "package", splits="train=0.5,test=0.5")
+
+
 def test_every_input_gives_the_records_that_are_in_it(text: Built) -> None:
     found = {entry["origin"].removeprefix("raw/text/"): entry["rows"] for entry in text.result.version.inputs}
     assert found == RECORDS
@@ -95,40 +104,46 @@ def test_the_package_verifies_sound(package: Released, text: Built) -> None:
 
 def test_a_changed_byte_is_found_in_every_file_of_the_package(package: Released) -> None:
     rng = random.Random(16)
-    files = [path for path in sorted(package.folder.rglob("*")) if path.is_file()]
-    assert len(files) == package.files
-    for path in files:
-        size = path.stat().st_size
-        for position in (0, size - 1, *(rng.randrange(size) for _ in range(3))):
-            with flipped(path, position, 1 << rng.randrange(8)):
-                found = verify(package.folder)
-            name = path.relative_to(package.folder).as_posix()
-            assert name in {problem.file for problem in found.problems}, (name, position)
+    for path in files_of(package):
+        assert_changes_are_named(package, path, [rng.randrange(path.stat().st_size)], rng)
     assert verify(package.folder, package.digest).is_sound
 
 
-def test_any_changed_byte_of_the_lists_of_files_is_found(package: Released) -> None:
+def test_a_changed_byte_is_found_wherever_it_is(small: Released) -> None:
     rng = random.Random(17)
-    for name in ("manifest.json", "checksums.sha256"):
-        path = package.folder / name
-        for position in rng.sample(range(path.stat().st_size), 25):
-            with flipped(path, position, 1 << rng.randrange(8)):
-                assert name in {problem.file for problem in verify(package.folder).problems}, (name, position)
+    for path in files_of(small):
+        size = path.stat().st_size
+        assert_changes_are_named(small, path, [0, size - 1, *(rng.randrange(size) for _ in range(30))], rng)
+    assert verify(small.folder, small.digest).is_sound
 
 
-def test_a_removed_and_an_added_file_are_named(package: Released, tmp_path: Path) -> None:
-    for path in [path for path in sorted(package.folder.rglob("*")) if path.is_file()]:
-        name = path.relative_to(package.folder).as_posix()
+def test_a_removed_and_an_added_file_are_named(small: Released, tmp_path: Path) -> None:
+    for path in files_of(small):
+        name = path.relative_to(small.folder).as_posix()
         path.rename(tmp_path / "aside")
         try:
-            assert (name, "missing") in {(problem.file, problem.what) for problem in verify(package.folder).problems}
+            assert (name, "missing") in {(problem.file, problem.what) for problem in verify(small.folder).problems}
         finally:
             (tmp_path / "aside").rename(path)
     for name in ("extra.txt", "data/train-00009.parquet", "metadata/.hidden"):
-        (package.folder / name).write_text("not of the version")
-        problems = verify(package.folder, package.digest).problems
-        (package.folder / name).unlink()
+        (small.folder / name).write_text("not of the version")
+        problems = verify(small.folder, small.digest).problems
+        (small.folder / name).unlink()
         assert [problem.file for problem in problems] == [name]
+
+
+def files_of(package: Released) -> list[Path]:
+    files = [path for path in sorted(package.folder.rglob("*")) if path.is_file()]
+    assert len(files) == package.files
+    return files
+
+
+def assert_changes_are_named(package: Released, path: Path, positions: list[int], rng: random.Random) -> None:
+    name = path.relative_to(package.folder).as_posix()
+    for position in positions:
+        with flipped(path, position, 1 << rng.randrange(8)):
+            found = verify(package.folder)
+        assert name in {problem.file for problem in found.problems}, (name, position)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from liangji.stores.workspace import Workspace
 
 if __name__ == "__main__":
     shards.SHARD_BYTES, shards.BATCH_BYTES = 8 << 10, 4 << 10
-    recipe, workspace = map(Path, sys.argv[1:3])
-    database, objects = sys.argv[3:] or (None, None)
+    recipe, workspace = map(Path, sys.argv[1:])
     print("started", flush=True)
-    print(build(recipe, Workspace.open(workspace, database, objects)).version.id)
+    print(build(recipe, Workspace.open(workspace)).version.id)
