@@ -328,6 +328,10 @@ class Unpack7z:
         stream.seek(0)
         try:
             archive = py7zr.SevenZipFile(stream)
+        except py7zr.exceptions.PasswordRequired as error:
+            raise InputError(
+                "the 7z archive is encrypted, with its list of members", "", "pack it again without a password"
+            ) from error
         except (py7zr.exceptions.ArchiveError, EOFError, OSError, struct.error, lzma.LZMAError) as error:
             raise InputError(f"not a complete 7z archive: {error}", "", "fetch or pack the archive again") from error
         with archive:
@@ -340,6 +344,8 @@ class Unpack7z:
             factory = _spool_factory(size, limits)
             try:
                 archive.extract(targets=[info.filename for info in files], factory=factory)
+            except py7zr.exceptions.CrcError as error:
+                raise InputError("damaged 7z archive: a checksum does not match", "", "pack the archive again") from error
             except (py7zr.exceptions.ArchiveError, EOFError, struct.error, lzma.LZMAError) as error:
                 raise InputError(f"damaged 7z archive: {error}", "", "pack the archive again") from error
             for info in files:

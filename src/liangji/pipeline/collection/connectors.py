@@ -93,6 +93,14 @@ def _nothing_there(path: str, where: str) -> InputError:
     )
 
 
+def _not_a_file(path: str, place: Path) -> InputError:
+    """Say what stands at a path where a file or folder is wanted."""
+    if place.is_symlink() and not place.exists():
+        return InputError(f"'{path}' is a link to '{place.readlink()}', where nothing is", str(place.parent), "mend the link")
+    what = "a named pipe" if place.is_fifo() else "a socket" if place.is_socket() else "a device"
+    return InputError(f"'{path}' is {what}, not a file", str(place.parent), "write its content into a file")
+
+
 class LocalFiles:
     """Files of this machine: one file, a folder with all in it, or a pattern; hidden files are passed over.
 
@@ -113,6 +121,8 @@ class LocalFiles:
             found = list(_files_below(root))
         elif _PATTERN & set(path):
             found = list(_matching(path, base))
+        elif os.path.lexists(root):
+            raise _not_a_file(path, root)
         else:
             raise _nothing_there(path, str(base))
         if not found:

@@ -18,7 +18,7 @@ from liangji.core.units import format_size
 from liangji.pipeline.collection.decoding import decoded, utf8_stream
 from liangji.pipeline.collection.encodings import decode
 from liangji.pipeline.collection.media import coco_records, is_coco
-from liangji.pipeline.collection.streams import KEPT_BYTES, lines, read_whole
+from liangji.pipeline.collection.streams import KEPT_BYTES, Joined, lines, read_head, read_whole, with_line_feeds
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -44,10 +44,11 @@ class ReadJsonLines:
     encoding: str | None = None
 
     def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[Raw]:
-        utf8 = utf8_stream(stream, self.encoding)
+        head, rest = read_head(stream, 8192)
+        utf8 = utf8_stream(Joined(head, rest).as_binary(), self.encoding or _utf8_by_nulls(head))
         record = 0
         loads = orjson.loads
-        for line in lines(utf8.stream, limits):
+        for line in lines(with_line_feeds(utf8.stream), limits):
             data = line.data
             try:
                 value = loads(data)
@@ -63,11 +64,62 @@ class ReadJsonLines:
                 record += 1
                 continue
             if type(value) is dict:
-                yield RawRecord(value, record, line.number, origin)
+                if data.count(b'":') != len(value) and (name := duplicate_key(data, value)) is not None:
+                    yield _duplicate(name, data, origin, line.number, record)
+                else:
+                    yield RawRecord(value, record, line.number, origin)
             else:
                 yield _not_an_object(value, data, origin, line.number, record)
             record += 1
         yield from utf8.notes(origin)
+
+
+def _utf8_by_nulls(head: bytes) -> str | None:
+    """Tell by its first four bytes that JSON is no UTF-16 or UTF-32, where NUL bytes further on look as if it were.
+
+    Source: RFC 4627 §3.
+    """
+    return "utf-8" if b"\0" in head and b"\0" not in head[:4] and head[:2] not in (b"\xff\xfe", b"\xfe\xff") else None
+
+
+def duplicate_key(data: bytes, value: Any) -> str | None:
+    """Find a key that stands twice in one object, of which the parser gives the last value alone.
+
+    >>> duplicate_key(b'{"a": 1, "b": {"c": 2, "c": 3}}', {"a": 1, "b": {"c": 3}})
+    'c'
+    """
+    # A quote before a colon ends a key, unless a backslash before it says that it stands in a string.
+    if sum(data.count(end) - data.count(b"\\" + end) for end in (b'":', b'" :')) == _count_keys(value):
+        return None
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            found.append(next(name for name in names if names.count(name) > 1))
+
+    try:
+        json.loads(data, object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None
+
+
+def _count_keys(value: Any) -> int:
+    count, waiting = 0, [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            count += len(inner)
+            waiting += inner.values()
+        elif isinstance(inner, list):
+            waiting += inner
+    return count
+
+
+def _duplicate(name: str, data: bytes, origin: str, number: int, record: int) -> Fault:
+    what = f"line {number} has the key '{name}' twice in one object"
+    return Fault(origin, what, "keep one of them", number, record, data[:KEPT_BYTES], "duplicate_key")
 
 
 def _too_long(origin: str, number: int, record: int, size: int, beginning: bytes, limits: ReadLimits) -> Fault:
@@ -137,6 +189,8 @@ def explain(data: bytes, error: orjson.JSONDecodeError) -> tuple[str, str]:
     text = data.decode("utf-8", "replace")
     column = error.colno
     rest = text[error.pos :].lstrip()
+    if data.startswith(b"\0"):
+        return "NUL bytes, as a crash or a broken copy leaves them", "fetch or write it again"
     if "UTF-8" in error.msg:
         return "it has bytes that are not UTF-8", "set `encoding:` of this input, or convert the file to UTF-8"
     if "depth limit" in error.msg:
@@ -196,6 +250,8 @@ class ReadJson:
             yield from notes
             data = text.encode("utf-8", "replace")
             value = _parse(data)
+        if (name := duplicate_key(data, value)) is not None:
+            raise InputError(f"has the key '{name}' twice in one object", "", "keep one of them")
         if is_coco(value):
             yield from coco_records(value, origin)
             return

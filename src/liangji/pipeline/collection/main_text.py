@@ -23,6 +23,10 @@ LIMIT_TRAFILATURA = (
 )
 
 
+_LONG_TAG_CHARACTERS = 16 << 10
+_MOST_ATTRIBUTES = 2000
+
+
 class MainText(NamedTuple):
     """`text`: paragraphs as lines, empty where the page has none; `language` as declared, `date` ISO 8601; None: not stated."""
 
@@ -34,7 +38,7 @@ class MainText(NamedTuple):
 
 def main_text(html: str, url: str | None = None) -> MainText:
     """Extract the main text of a page. Nothing is fetched: `url` only helps to make sense of links."""
-    html = html[:LIMIT_CHARACTERS].replace("\0", "")
+    html = _with_short_tags(html[:LIMIT_CHARACTERS].replace("\0", ""))
     tree = _parsed(html) if "<" in html else None
     if tree is None:
         return MainText(_without_tags(html))
@@ -45,6 +49,21 @@ def main_text(html: str, url: str | None = None) -> MainText:
     if found is None:
         return MainText("\n".join(lines), " ".join((tree.findtext(".//title") or "").split()) or None, language)
     return MainText("\n".join(lines), found.title, language, found.date)
+
+
+def _with_short_tags(html: str) -> str:
+    """Take the attributes out of tags with thousands of them, each of which the parser compares with all before it."""
+    parts, done, position = [], 0, 0
+    while (start := html.find("<", position)) >= 0:
+        end = html.find(">", start)
+        end = len(html) if end < 0 else end
+        position = end + 1
+        if end - start > _LONG_TAG_CHARACTERS and html.count("=", start, end) + html.count(" ", start, end) > _MOST_ATTRIBUTES:
+            name = re.compile(r"</?[a-zA-Z][\w:-]{0,64}").match(html, start)
+            if name:
+                parts += [html[done : name.end()], " "]
+                done = end
+    return "".join((*parts, html[done:])) if parts else html
 
 
 def _parsed(html: str) -> Any:
@@ -61,7 +80,7 @@ def _parsed(html: str) -> Any:
     return None if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log) else tree
 
 
-_TAG = re.compile(r"<!--.{0,10000}?-->|</?([a-zA-Z][a-zA-Z0-9]*)[^<>]{0,10000}>|<[!?][^<>]{0,10000}>", re.DOTALL)
+_TAG = re.compile(r"<!--(?:(?!<!--).){0,10000}?-->|</?([a-zA-Z][a-zA-Z0-9]*)[^<>]{0,10000}>|<[!?][^<>]{0,10000}>", re.DOTALL)
 
 
 def _without_tags(html: str) -> str:

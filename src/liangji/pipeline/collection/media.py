@@ -60,6 +60,8 @@ class ReadImage:
                 picture = Image.open(stream)
         except UnidentifiedImageError as error:
             raise InputError("not an image, or its header is damaged", "", _FETCH_AGAIN) from error
+        except (OSError, SyntaxError, ValueError, struct.error) as error:
+            raise InputError(f"truncated or damaged image: {error}", "", _FETCH_AGAIN) from error
         except Image.DecompressionBombError as error:
             raise _too_many_pixels(str(error).partition("(")[2].partition(" ")[0], limits) from error
         with picture:
@@ -123,6 +125,9 @@ class ReadWav:
             elif name == b"data":
                 if layout is None or 0 in layout:
                     raise InputError("damaged WAV: no usable format chunk before the samples", "", _FETCH_AGAIN)
+                if promised == 0:
+                    what = f"its header promises no samples, {size - start} bytes follow: it was never closed, or is empty"
+                    raise InputError(what, "", "write its header anew, or record it again")
                 present = min(promised, size - start)
                 channels, rate, frame_bytes = layout
                 if present < promised:

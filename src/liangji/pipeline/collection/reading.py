@@ -124,6 +124,8 @@ def _by_ending(name: str) -> _Kind | None:
 def _by_bytes(head: bytes) -> _Kind | None:
     if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar":
         return next(kind for kind in _installed() if kind.name == "unpack_tar")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":  # the container of WAV
+        return next(kind for kind in _installed() if kind.name == "read_image")
     matches = [(len(magic), kind) for kind in _installed() for magic in kind.magic if head.startswith(magic)]
     unpackers_last = sorted(matches, key=lambda match: (-match[0], not match[1].unpacks, match[1].name))
     return unpackers_last[0][1] if unpackers_last else None
@@ -268,6 +270,8 @@ class _Walk:
             return next(kind for kind in _installed() if kind.name == "read_html"), f"named {ending}, but is an HTML page"
         if head.startswith(by_ending.magic) or by_bytes is by_ending:
             return by_ending, ""
+        if by_ending.magic and head.startswith(tuple(magic for magic, *_ in _BINARY if len(magic) > 3)):
+            raise _refusal(place.name, head)
         if by_bytes is not None and not _is_plain(head[:512]):
             return by_bytes, f"named {ending}, but its first bytes are those of {_plainly(by_bytes)}"
         if by_ending.unpacks and by_ending.magic and by_ending.name != "unpack_zip" and _is_plain(head[:512]):
@@ -327,7 +331,12 @@ class _Walk:
             metered = Metered(item.stream, self.budget, place.depth, item.packed_bytes)
             yield from self.read(_inside(kind, place, item), metered.as_binary())
             if self.budget.is_spent:
+                if item.name and not place.nesting:
+                    what = f"not read beyond '{item.name}', which took the file over its limits"
+                    yield Fault(place.origin, what, "take that member out, or raise the limit", code="limit_exceeded")
                 return
+        if not count and kind.operator.seeks:
+            yield Note(place.origin, "no member of the archive was read", code="empty")
 
     def _too_deep(self) -> LimitExceeded:
         what = f"archives inside archives, deeper than the limit of {self.limits.depth}"

@@ -20,6 +20,7 @@ from liangji.core.units import format_size
 CHUNK_BYTES = 256 << 10
 FREE_EXPANSION_BYTES = 16 << 20  # expansion up to here is never suspicious
 KEPT_BYTES = 64 << 10  # of the bytes at fault
+_LINE_ENDS_BYTES = 64 << 10  # looked at to tell how lines end
 SPOOL_BYTES = 16 << 20  # held in memory before a temporary file is used
 _RAISE_RATIO = "if the file is trusted, raise `limits: {reading: {expansion_ratio: …}}` in the recipe"
 
@@ -196,6 +197,9 @@ def read_whole(stream: BinaryIO, limits: ReadLimits) -> bytes:
 
 # --- decompression
 
+_XZ_MEMORY_BYTES = 256 << 20  # the dictionary that the stream asks for, and a little
+_ZSTANDARD_WINDOW_BYTES = 128 << 20
+
 
 class _Decompressor(Protocol):
     @property
@@ -229,13 +233,50 @@ class _Gzip:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
+class _Bzip2:
+    """bz2, whose checksum stands behind each block: what is unpacked is held back until the block must have ended well."""
+
+    HELD_BYTES = 1 << 20  # a block holds 900 000 bytes, more only where one byte is repeated on and on
+
+    def __init__(self) -> None:
+        self._inner = bz2.BZ2Decompressor()
+        self._held = bytearray()
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return self._inner.needs_input
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        self._held += self._inner.decompress(data, max_length)
+        return self._take(len(self._held) if self._inner.eof else len(self._held) - self.HELD_BYTES)
+
+    def rest(self) -> bytes:
+        """Give what is held back where the stream is cut off: only whole blocks are ever unpacked."""
+        return self._take(len(self._held))
+
+    def _take(self, size: int) -> bytes:
+        if size <= 0:
+            return b""
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        return taken
+
+
 class _Zstandard:
     """zstandard under the same interface; its output cannot be bounded, so its input is: 1 KiB gives at most 32 MiB."""
 
     _STEP_BYTES = 1 << 10
 
     def __init__(self) -> None:
-        self._inner = zstandard.ZstdDecompressor(max_window_size=128 << 20).decompressobj()
+        self._inner = zstandard.ZstdDecompressor(max_window_size=_ZSTANDARD_WINDOW_BYTES).decompressobj()
         self._waiting = b""
 
     @property
@@ -269,8 +310,8 @@ class Compression(NamedTuple):
 
 
 GZIP = Compression("gzip", (b"\x1f\x8b",), _Gzip)
-BZIP2 = Compression("bzip2", (b"BZh",), bz2.BZ2Decompressor)
-XZ = Compression("xz", (b"\xfd7zXZ\x00", b"\x5d\x00\x00"), lambda: lzma.LZMADecompressor(memlimit=256 << 20))
+BZIP2 = Compression("bzip2", (b"BZh",), _Bzip2)
+XZ = Compression("xz", (b"\xfd7zXZ\x00", b"\x5d\x00\x00"), lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES))
 ZSTANDARD = Compression(
     "zstandard",
     (b"\x28\xb5\x2f\xfd", *(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60))),  # frames, skippable frames
@@ -286,6 +327,7 @@ class Decompressed(ByteStream):
         self._stream, self._compression = stream, compression
         self._inner = compression.start()
         self._begun = False  # the present compressed stream has had input
+        self._unpacked = 0
         self._ready = b""  # unpacked and not yet asked for
 
     def read_some(self, size: int) -> bytes:
@@ -298,6 +340,9 @@ class Decompressed(ByteStream):
             if self._inner.needs_input and not data:
                 if not self._begun:
                     return b""
+                self._ready = self._inner.rest() if isinstance(self._inner, _Bzip2) else b""
+                if self._ready:
+                    continue
                 name = self._compression.name
                 raise InputError(f"the {name} stream is cut off: its end is missing", "", "fetch the file again")
             self._ready = self._decompress(data, size)
@@ -307,11 +352,26 @@ class Decompressed(ByteStream):
     def _decompress(self, data: bytes, size: int) -> bytes:
         self._begun = True
         try:
-            return self._inner.decompress(data, max(size, CHUNK_BYTES))
-        except lzma.LZMAError as error:
-            raise InputError(f"not a sound {self._compression.name} stream: {error}", "", "fetch the file again") from error
-        except (OSError, ValueError, EOFError, zlib.error, zstandard.ZstdError) as error:
-            raise InputError(f"not a sound {self._compression.name} stream: {error}", "", "fetch the file again") from error
+            unpacked = self._inner.decompress(data, max(size, CHUNK_BYTES))
+        except (lzma.LZMAError, OSError, ValueError, EOFError, zlib.error, zstandard.ZstdError) as error:
+            raise self._broken(error) from error
+        self._unpacked += len(unpacked)
+        return unpacked
+
+    def _broken(self, error: Exception) -> InputError:
+        name = self._compression.name
+        if "too much memory" in str(error) or "emory usage limit" in str(error):
+            limit = {"xz": _XZ_MEMORY_BYTES, "zstandard": _ZSTANDARD_WINDOW_BYTES}[name]
+            what = f"the {name} stream wants more memory to be unpacked than the limit of {format_size(limit)}"
+            return LimitExceeded(what, "", "compress it again with a smaller dictionary or window")
+        what = f"the {name} stream is damaged ({error})"
+        if self._compression is BZIP2:
+            what += f"; the last {format_size(_Bzip2.HELD_BYTES)} before the damage are left out, for they may be wrong too"
+        elif "incorrect" in str(error):  # only gzip ends so: with the checksum of all that was unpacked
+            what += "; any record of it may be wrong"
+        elif self._unpacked:
+            what += "; records just before the damage may be wrong too"
+        return InputError(what, "", "fetch the file again")
 
     def _next_stream(self) -> bool:
         rest = self._inner.unused_data.lstrip(b"\0")  # zero padding between and after streams is usual on tapes
@@ -372,6 +432,24 @@ def lines(stream: BinaryIO, limits: ReadLimits) -> Iterator[Line]:
         yield Line(number, b"", skipped, beginning)
     elif held_bytes:
         yield _line(number, b"".join(held), limits)
+
+
+class _CarriageReturns(ByteStream):
+    """Line ends of old Macintosh files as line feeds."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def read_some(self, size: int) -> bytes:
+        return self._stream.read(size).replace(b"\r", b"\n")
+
+
+def with_line_feeds(stream: BinaryIO) -> BinaryIO:
+    """Give a stream whose lines end in line feeds, also where they end in carriage returns alone."""
+    head, stream = read_head(stream, _LINE_ENDS_BYTES)
+    whole = Joined(head, stream).as_binary()
+    return _CarriageReturns(whole).as_binary() if b"\r" in head and b"\n" not in head else whole
 
 
 def _line(number: int, data: bytes, limits: ReadLimits) -> Line:

@@ -22,12 +22,13 @@ from liangji.core.schema import Modality
 from liangji.core.units import format_size
 from liangji.pipeline.collection.decoding import utf8_stream
 from liangji.pipeline.collection.encodings import decode
-from liangji.pipeline.collection.streams import KEPT_BYTES, ByteStream, Joined, Line, check_ratio, lines, read_head
+from liangji.pipeline.collection.streams import KEPT_BYTES, Line, check_ratio, lines, with_line_feeds
 
 _Item = TypeVar("_Item")
 _SAMPLE_ROWS = 200
 _HEAD_BYTES = 64 << 10
-_MOST_RECOVERIES = 100  # unclosed quotes in one file, each of which may cost reading the rest again
+_MOST_READ_AGAIN = 16  # times `record_bytes`: what unclosed quotes may cost, behind each of which everything is read again
+_DELIMITER_HINT = re.compile(rb"(?:\xef\xbb\xbf)?sep=([,;\t|])\r?")  # the first line of what Excel writes, at times
 _LISTED_NOTES = 20
 csv.field_size_limit((1 << 31) - 1)  # the library's limit holds for the whole process; ours is kept row by row
 
@@ -35,7 +36,7 @@ csv.field_size_limit((1 << 31) - 1)  # the library's limit holds for the whole p
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,8})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,8})\.(\d{1,15})")
 _DECIMAL_COMMA = re.compile(r"-?(?:0|[1-9]\d{0,8}),\d{1,15}")
-_ZONED = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?\s*(Z|[+-]\d\d:?\d\d)")
+_TIME = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?[T ]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?")
 _FORMULA = re.compile(r"[=+@\t\r]|-(?!\s*[\d.,]+$)")
 
 
@@ -76,7 +77,7 @@ class ReadCsv:
 
     def __call__(self, stream: BinaryIO, origin: str, limits: ReadLimits, /) -> Iterator[Raw]:
         utf8 = utf8_stream(stream, self.encoding)
-        sample, source = _ahead(lines(_with_line_feeds(utf8.stream), limits))
+        sample, source = _ahead(_without_hint(lines(with_line_feeds(utf8.stream), limits)))
         rows = _RowReader(source, self.delimiter or sniff_delimiter(sample), limits)
         yield from _Table(origin, self.numbers).read(rows.rows(), self.header)
         yield from utf8.notes(origin)
@@ -93,26 +94,16 @@ def _ahead(items: Iterator[_Item]) -> tuple[list[_Item], Iterator[_Item]]:
     return sample, itertools.chain(sample, items)
 
 
+def _without_hint(source: Iterator[Line]) -> Iterator[Line]:
+    """Pass over the line by which a file names its delimiter: the rows tell it as well."""
+    for line in source:
+        if line.number > 1 or not _DELIMITER_HINT.fullmatch(line.data):
+            yield line
+
+
 def _raising(error: InputError) -> Iterator[_Item]:
     raise error
     yield  # an iterator, for all that
-
-
-class _CarriageReturns(ByteStream):
-    """Line ends of old Macintosh files as line feeds."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
-        self._stream = stream
-
-    def read_some(self, size: int) -> bytes:
-        return self._stream.read(size).replace(b"\r", b"\n")
-
-
-def _with_line_feeds(stream: BinaryIO) -> BinaryIO:
-    head, stream = read_head(stream, _HEAD_BYTES)
-    whole = Joined(head, stream).as_binary()
-    return _CarriageReturns(whole).as_binary() if b"\r" in head and b"\n" not in head else whole
 
 
 def sniff_delimiter(sample: list[Line]) -> str:
@@ -122,7 +113,7 @@ def sniff_delimiter(sample: list[Line]) -> str:
     ';'
     """
     best, best_score = ",", (0.0, 0)
-    texts = [line.data.decode("utf-8", "replace") + "\n" for line in sample if line.data.strip()]
+    texts = [line.data.decode("utf-8", "replace").replace("\r", " ") + "\n" for line in sample if line.data.strip()]
     for delimiter in (",", ";", "\t", "|"):
         in_header = len(next(csv.reader(texts[:1], delimiter=delimiter), []))
         widths = Counter(len(row) for row in csv.reader(texts, delimiter=delimiter) if row)
@@ -147,8 +138,8 @@ class _RowReader:
         self._is_stopped = False  # the present row wanted a line that it did not get
 
     def rows(self) -> Iterator[_Row]:
-        recoveries = 0
-        reader = csv.reader(self._feed(), delimiter=self._delimiter)
+        read_again = 0
+        reader = self._reader()
         while True:
             self._taken, self._taken_bytes, self._is_stopped = [], 0, False
             cells: list[str] = []
@@ -160,18 +151,45 @@ class _RowReader:
                     return
             except csv.Error as problem:
                 error = str(problem)
-            if not self._is_stopped:
+            if error and self._cut_at_carriage_returns():
+                reader = self._reader()
+                continue
+            if error and len(self._taken) == 1:
+                cells, error = self._leniently(error)
+                reader = self._reader()
+            if not self._is_stopped and not (error and len(self._taken) > 1):
                 raw = b"\n".join(line.data for line in self._taken)
                 yield _Row(self._taken[0].number, cells, raw[:KEPT_BYTES], f"is not CSV: {error}" if error else "", "not_csv")
                 continue
             yield self._stopped_row()
-            recoveries += len(self._taken) > 1
-            if recoveries > _MOST_RECOVERIES:
-                what = f"and all after it are left out: more than {_MOST_RECOVERIES} quotes are never closed"
-                yield _Row(self._taken[0].number, [], b"", what, "unclosed_quote")
-                return
             self._again += reversed(self._taken[1:])
-            reader = csv.reader(self._feed(), delimiter=self._delimiter)
+            read_again += self._taken_bytes - len(self._taken[0].data)
+            if read_again > _MOST_READ_AGAIN * self._limits.record_bytes:
+                what = "and all after it are left out: too many quotes are never closed"
+                yield _Row(self._taken[0].number + 1, [], b"", what, "unclosed_quote")
+                return
+            reader = self._reader()
+
+    def _reader(self) -> Any:
+        """Read on from the present line. Strictly: a quote that closes within a word was never meant to close there."""
+        return csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
+
+    def _leniently(self, error: str) -> tuple[list[str], str]:
+        """Read a line with a stray quote as far as it makes sense by itself."""
+        text = self._text(self._taken[0]) + "\n"
+        try:
+            return next(csv.reader([text], delimiter=self._delimiter)), ""
+        except csv.Error:
+            return [], error
+
+    def _cut_at_carriage_returns(self) -> bool:
+        """Take a row that mixes line ends apart, where it is one line; tell whether there was anything to cut."""
+        line, *others = self._taken
+        parts = line.data.removesuffix(b"\r").split(b"\r")
+        if others or len(parts) == 1:
+            return False
+        self._again += [Line(line.number, part, len(part)) for part in reversed(parts)]
+        return True
 
     def _stopped_row(self) -> _Row:
         first = self._taken[0]
@@ -242,8 +260,11 @@ class _Table:
         yield from self._name_columns(held, has_header)
         body = held[1:] if has_header else held
         yield from self._find_numbers(body)
+        record = -1
         for record, row in enumerate(itertools.islice(rows, int(has_header), None)):
             yield from self._record(row, record)
+        if record < 0:
+            yield Note(self._origin, "the table holds a header and no rows", code="empty")
         yield from self._closing_notes()
 
     def _name_columns(self, held: list[_Row], has_header: bool) -> Iterator[Note]:
@@ -301,8 +322,8 @@ class _Table:
             if _FORMULA.match(cell) and index not in self._number_columns:
                 self._formulas += 1
                 self._first_formula = self._first_formula or f"line {row.line}, column '{self._names[index]}'"
-            elif cell[:1].isdigit() and (zoned := _ZONED.fullmatch(cell.strip())):
-                yield from self._check_zone(index, zoned[1], row.line)
+            elif cell[:1].isdigit() and (time := _TIME.fullmatch(cell.strip())):
+                yield from self._check_zone(index, time[1] or "", row.line)
         values = {name: self._value(index, cell) for index, (name, cell) in enumerate(zip(self._names, cells, strict=True))}
         yield RawRecord(values, record, row.line, self._origin)
 
@@ -324,7 +345,8 @@ class _Table:
             return
         self._zone_notes += 1
         if self._zone_notes <= _LISTED_NOTES:
-            what = f"line {line}: time zone {zone} in column '{self._names[index]}', where the rows before have {usual}; kept as written"
+            found = f"time zone {zone}" if zone else "no time zone"
+            what = f"line {line}: {found} in column '{self._names[index]}', where the rows before have {usual or 'none'}; kept as written"
             yield Note(self._origin, what, line, "time_zone")
 
     def _closing_notes(self) -> Iterator[Note]:
@@ -404,8 +426,11 @@ class ReadXlsx:
 
         has_formulas = _check_workbook(stream, limits)
         stream.seek(0)
-        book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
-        formulas = openpyxl.load_workbook(stream, read_only=True, keep_links=False) if has_formulas else None
+        try:
+            book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+            formulas = openpyxl.load_workbook(stream, read_only=True, keep_links=False) if has_formulas else None
+        except (ValueError, KeyError, TypeError, SyntaxError, OSError) as error:  # the XML parser's errors are syntax errors
+            raise _damaged_workbook(error) from error
         try:
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # what the file says of them may be wrong
@@ -415,10 +440,17 @@ class ReadXlsx:
                     twin.reset_dimensions()
                     rows = (_with_results(*pair) for pair in zip(rows, twin.iter_rows(values_only=True), strict=False))
                 yield from _Table(f"{origin}!{sheet.title}", numbers=False).read(_sheet_rows(rows), self.header)
+        except (ValueError, KeyError, TypeError, SyntaxError) as error:
+            raise _damaged_workbook(error) from error
         finally:
             book.close()
             if formulas is not None:
                 formulas.close()
+
+
+def _damaged_workbook(error: Exception) -> InputError:
+    what = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return InputError(f"damaged workbook: {what}", "", "open it in a spreadsheet and save it again, or export it as csv")
 
 
 def _check_workbook(stream: BinaryIO, limits: ReadLimits) -> bool:
@@ -440,6 +472,9 @@ def _check_workbook(stream: BinaryIO, limits: ReadLimits) -> bool:
                                 what, "", "give it as csv or parquet, or raise `limits: {reading: {member_bytes: …}}` in the recipe"
                             )
                         has_formulas = has_formulas or (is_sheet and b"<f" in data)
+                        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+                            what = f"{info.filename} in it has a DOCTYPE, which no workbook has and which is refused"
+                            raise InputError(what, "", "open it in a spreadsheet and save it again")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise InputError(f"not a complete workbook: {error}", "", "save or fetch it again") from error
     return has_formulas
@@ -502,22 +537,59 @@ class ReadParquet:
         if rows == 0:
             yield Note(origin, "0 rows", code="empty")
             return
+        names, notes = _distinct(file.schema_arrow.names, origin)
+        yield from notes
         batch_rows = max(16, min(8192, _PARQUET_BATCH_BYTES * rows // max(unpacked, 1)))
-        record = size = 0
-        batches = file.iter_batches(batch_size=batch_rows, use_threads=False)
-        while True:
+        first = size = 0
+        for group in range(file.num_row_groups):
+            record, end = first, first + file.metadata.row_group(group).num_rows
             try:
-                batch = next(batches, None)
+                for batch in file.iter_batches(batch_size=batch_rows, row_groups=[group], use_threads=False):
+                    size += batch.nbytes
+                    if size > limits.unpacked_bytes:
+                        raise LimitExceeded(f"unpacks to more than the limit of {format_size(limits.unpacked_bytes)}")
+                    yield from _sound_rows(pa.RecordBatch.from_arrays(batch.columns, names=names), record, origin)
+                    record += batch.num_rows
             except (pa.ArrowException, OSError) as error:
-                what = f"damaged Parquet file after row {record}: {str(error).splitlines()[0]}"
-                raise InputError(what, "", "fetch or write the file again") from error
-            if batch is None:
-                return
-            size += batch.nbytes
-            if size > limits.unpacked_bytes:
-                raise LimitExceeded(f"unpacks to more than the limit of {format_size(limits.unpacked_bytes)}")
-            yield RawBatch(_in_microseconds(batch), record, origin)
-            record += batch.num_rows
+                what = f"damaged Parquet file: rows {record} to {end - 1} (row group {group}) cannot be read: "
+                yield Fault(origin, what + str(error).splitlines()[0], "fetch or write the file again", -1, record, code="damaged")
+            first = end
+
+
+def _distinct(names: list[str], origin: str) -> tuple[list[str], list[Note]]:
+    """Number columns of one name, so that none hides another."""
+    distinct, notes = [], []
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        if seen[name] > 1:
+            what = f"two columns are named '{name}': the second became '{distinct[-1]}'"
+            notes.append(Note(origin, what, code="duplicate_column"))
+    return distinct, notes
+
+
+def _sound_rows(batch: pa.RecordBatch, record: int, origin: str) -> Iterator[Raw]:
+    """Give the rows of a batch that hold what their types say; the others are faults."""
+    if _is_sound(batch):
+        yield RawBatch(_in_microseconds(batch), record, origin)
+    elif batch.num_rows == 1:
+        columns = [str(name) for name, column in zip(batch.schema.names, batch.columns, strict=True) if not _is_sound(column)]
+        what = f"record {record} holds bytes that are not UTF-8, in {', '.join(columns)}"
+        yield Fault(origin, what, "write the file again from text in UTF-8", -1, record, code="not_utf8")
+    else:
+        middle = batch.num_rows // 2
+        yield from _sound_rows(batch.slice(0, middle), record, origin)
+        yield from _sound_rows(batch.slice(middle), record + middle, origin)
+
+
+def _is_sound(rows: pa.RecordBatch | pa.Array) -> bool:
+    """Tell whether rows can be read: Arrow takes the word of a Parquet file for it that its strings are UTF-8."""
+    try:
+        rows.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _in_microseconds(batch: pa.RecordBatch) -> pa.RecordBatch:

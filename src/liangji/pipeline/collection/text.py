@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from typing import Annotated, Any, BinaryIO, ClassVar
 
@@ -16,7 +17,7 @@ from liangji.core.reading import Fault, Note, Raw, RawRecord, ReadLimits
 from liangji.core.schema import Modality
 from liangji.core.units import format_size
 from liangji.pipeline.collection.decoding import decoded, utf8_stream
-from liangji.pipeline.collection.streams import lines, read_whole
+from liangji.pipeline.collection.streams import lines, read_whole, with_line_feeds
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -46,7 +47,10 @@ class ReadText:
         try:
             data = read_whole(stream, limits)
         except LimitExceeded as error:
-            raise LimitExceeded(error.what, "", "if it holds one document a line, name it .jsonl or set `format: lines`") from error
+            if "expansion" in error.what or not error.mend:
+                raise
+            mend = f"if it holds one document a line, set `format: lines`; else {error.mend}"
+            raise LimitExceeded(error.what, "", mend) from error
         text, notes = decoded(data, self.encoding, origin)
         yield from notes
         yield RawRecord({"text": text}, 0)
@@ -54,7 +58,7 @@ class ReadText:
     def _each_line(self, stream: BinaryIO, origin: str, limits: ReadLimits) -> Iterator[Raw]:
         utf8 = utf8_stream(stream, self.encoding, repair=True)
         record = 0
-        for line in lines(utf8.stream, limits):
+        for line in lines(with_line_feeds(utf8.stream), limits):
             if line.beginning:
                 what = f"line {line.number} is {format_size(line.size_bytes)} long, over the limit of {limits.record_bytes} bytes"
                 mend = "raise `limits: {reading: {record_bytes: …}}` in the recipe"
@@ -299,32 +303,95 @@ class ReadPdf:
 
         data = read_whole(stream, limits)
         is_whole = b"%%EOF" in data[-2048:]
+        _check_streams(data)
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError as error:
             what = f"damaged PDF: {error}" if is_whole else "truncated PDF: its end is missing"
             raise InputError(what, "", "fetch the file again, or remove its password") from error
         pages: list[str] = []
+        unreadable: list[int] = []
         size = 0
         try:
-            for page in document:
-                text_page = page.get_textpage()
-                pages.append(text_page.get_text_range().replace("\r\n", "\n").strip())
+            for number in range(len(document)):
+                try:
+                    pages.append(_page_text(document, number))
+                except pypdfium2.PdfiumError:
+                    unreadable.append(number + 1)
+                    if len(unreadable) > _MOST_UNREADABLE_PAGES:
+                        raise InputError("damaged PDF: most of its pages cannot be read", "", "fetch the file again") from None
+                    continue
                 size += len(pages[-1])
-                text_page.close()
-                page.close()
                 if size > limits.record_bytes:
                     raise LimitExceeded(f"its text is over {format_size(limits.record_bytes)}", "", "cut the document")
             count = len(document)
         finally:
             document.close()
         text = "\n\n".join(page for page in pages if page)
+        if unreadable:
+            listed = ", ".join(map(str, unreadable[:20])) + (", …" if len(unreadable) > 20 else "")
+            what = f"damaged PDF: page(s) {listed} of {count} cannot be read"
+            if not text:
+                raise InputError(what, "", "fetch the file again")
+            yield Note(origin, what + "; the others were", code="damaged")
         if not text:
             what = "no text layer: needs OCR" if is_whole else "truncated PDF: its end is missing and it has no text"
             raise InputError(what, "", "run OCR on it first" if is_whole else "fetch the file again")
         if not is_whole:
             yield Note(origin, "the end of the PDF is missing; repaired, pages may be lacking", code="repaired")
         yield RawRecord({"text": text, "pages": count}, 0)
+
+
+_MOST_UNREADABLE_PAGES = 1000
+_CONTENT_BYTES = 32 << 20  # of one stream, unpacked: the library takes twenty times as much memory to draw it
+_CONTENT_FREE_BYTES = _CONTENT_BYTES // 1032  # packed bytes that cannot unpack to more: deflate's best ratio
+_STREAM = re.compile(rb"stream\r?\n")
+_DICTIONARY_BYTES = 1024  # looked at before a stream, for what it is
+
+
+def _page_text(document: Any, number: int) -> str:
+    page = document[number]
+    text_page = page.get_textpage()
+    text: str = text_page.get_text_range().replace("\r\n", "\n").strip()
+    text_page.close()
+    page.close()
+    return text
+
+
+def _check_streams(data: bytes) -> None:
+    """Refuse a document one of whose streams unpacks to more than any page needs; pictures, which are not drawn, may be large.
+
+    Raises: LimitExceeded.
+    """
+    for match in _STREAM.finditer(data):
+        start = match.end()
+        dictionary = data[max(0, match.start() - _DICTIONARY_BYTES) : match.start()]
+        dictionary = dictionary[dictionary.rfind(b" obj") + 1 :]
+        levels = (
+            dictionary.count(b"FlateDecode") + dictionary.count(b"/Fl ") + dictionary.count(b"/Fl]") + dictionary.count(b"/Fl/")
+        )
+        if not levels or (levels == 1 and b"/Image" in dictionary):
+            continue
+        end = data.find(b"endstream", start)
+        packed = memoryview(data)[start : end if end >= 0 else len(data)]
+        if levels == 1 and len(packed) < _CONTENT_FREE_BYTES:
+            continue
+        if _unpacks_beyond(packed, levels):
+            what = f"a stream in it unpacks from {format_size(len(packed))} to more than {format_size(_CONTENT_BYTES)}"
+            raise LimitExceeded(what, "", "print the document anew, or give its text")
+
+
+def _unpacks_beyond(packed: bytes | memoryview, levels: int) -> bool:
+    """Tell whether a deflated stream, or one deflated several times over, unpacks to more than the limit at any level."""
+    for _ in range(levels):
+        inflate = zlib.decompressobj()
+        try:
+            packed = inflate.decompress(packed, _CONTENT_BYTES + 1)
+        except zlib.error:
+            return False  # damaged or encrypted: the library says what it is
+        if len(packed) > _CONTENT_BYTES:
+            return True
+    return False
 
 
 # --- YAML
