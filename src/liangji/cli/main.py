@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from liangji import __version__
-from liangji.cli.output import report_error, say
+from liangji.cli.output import report_error, say, write_json
 from liangji.core import registry
 from liangji.core.errors import LiangjiError, UsageError
 
@@ -89,6 +89,7 @@ _speaking(cli)
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command; exit status 0 done, 1 failed, 2 misused. An error is three lines, never a traceback."""
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     try:
         status = cli.main(arguments, "liangji", standalone_mode=False)
     except click.exceptions.Abort:
@@ -98,13 +99,13 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
-        report_error(_misuse(error))
+        _report(_misuse(error), as_json)
         sys.exit(2)
     except UsageError as error:
-        report_error(error)
+        _report(error, as_json)
         sys.exit(2)
     except LiangjiError as error:
-        report_error(error)
+        _report(error, as_json)
         sys.exit(1)
     except BrokenPipeError:  # `| head` has seen enough
         sys.stderr.close()
@@ -112,9 +113,23 @@ def main(arguments: list[str] | None = None) -> Any:
     except Exception as error:
         if os.environ.get("LIANGJI_DEBUG"):
             raise
-        report_error(_internal(error))
+        _report(_internal(error), as_json)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _report(error: LiangjiError, as_json: bool) -> None:
+    """Tell an error in words on stderr, and to scripts as one JSON object on stdout."""
+    report_error(error)
+    if not as_json:
+        return
+    told: dict[str, Any] = {name: getattr(error, name) for name in ("code", "what", "where", "mend")}
+    if faults := getattr(error, "faults", ()):
+        told["faults"] = list(faults)
+    try:
+        write_json({"error": told})
+    except BrokenPipeError:  # nobody reads it; the words are said
+        sys.stderr.close()
 
 
 def _misuse(error: click.ClickException) -> UsageError:
