@@ -3,7 +3,7 @@
     python bench/near_duplicates_scale.py --rows 2000000 --memory-mb 1000
 
 Keys are made up as the operator would make them: every tenth document repeats the bands of one before it, one in ten of its
-bands changed. Texts are fetched on demand as the number of the original, so that copies compare as equal.
+bands changed; its sketch is the same. Texts are fetched on demand as the number of the original, so that copies compare as equal.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from liangji.engine.gathered import GatheredKeys
+from liangji.kernels.minhash import SKETCH_WORDS
 from liangji.pipeline.cleaning.near_duplicates import DropNearDuplicates, choose_bands
 
 _SHARD = 100_000
@@ -48,6 +49,7 @@ def write_keys(folder: Path, original: NDArray[np.int64], bands: int) -> list[tu
                 "row": np.arange(len(part)),
                 "size_bytes": np.full(len(part), 330),
                 "bands": pa.ListArray.from_arrays(pa.array(offsets), pa.array(hashes.ravel())),
+                **{f"sketch_{word}": (part + word) * 0x9E3779B97F4A7C1 for word in range(2 * SKETCH_WORDS)},
             }
         )
         path = folder / f"{start}.arrow"

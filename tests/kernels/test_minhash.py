@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from liangji.kernels.buffers import text_buffers
-from liangji.kernels.minhash import band_hashes, signatures
+from liangji.kernels.minhash import SKETCH_VALUES, SKETCH_WORDS, band_hashes, most_differences, signatures, sketches
 from liangji.kernels.shingles import BLOCK, jaccard_similarities, letter_table
 
 VALUES = 112
@@ -86,3 +86,40 @@ def test_a_seed_gives_the_same_signature_again_and_another_seed_another() -> Non
 def test_equal_values_in_different_bands_do_not_meet() -> None:
     hashes = band_hashes(np.zeros((1, 8), np.uint64), 4, 2)
     assert len(set(hashes[0].tolist())) == 4
+
+
+def differences(sketched: NDArray[np.int64]) -> NDArray[np.int64]:
+    """In how many values each even row differs from the odd one after it."""
+    differs = sketched[::2] ^ sketched[1::2]
+    either = np.ascontiguousarray(differs[:, :SKETCH_WORDS] | differs[:, SKETCH_WORDS:])
+    counts: NDArray[np.int64] = np.unpackbits(either.view(np.uint8), axis=1).sum(axis=1).astype(np.int64)
+    return counts
+
+
+@pytest.mark.parametrize("letters", [12, 60, 400, 1500])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.04, 0.2])
+def test_sketches_rule_out_no_pair_that_is_similar_enough(letters: int, share: float) -> None:
+    """With each pair's own similarity as the threshold; a tail of 1e-3 can be counted, one of 1e-6 is only seen if it is broken."""
+    generator = random.Random(letters)
+    pairs: list[str | None] = []
+    for _ in range(400):
+        text = random_text(generator, letters)
+        pairs += [text, edited(generator, text, share)]
+    buffers = text_buffers(pa.array(pairs, pa.large_string()))
+    even = np.arange(0, len(pairs), 2)
+    exact = jaccard_similarities(buffers.data, buffers.offsets, even, even + 1, letter_table(), 4, 5)
+    found = differences(sketches(signed(pairs, SKETCH_VALUES)[0]))
+    for loss, at_most in ((1e-3, 4), (1e-6, 0)):  # 0.4 expected; more than 4 once in 16 000 runs
+        most = np.array([most_differences(float(similarity), loss) for similarity in exact])
+        assert (found > most).sum() <= at_most
+    errors = (1 - found / SKETCH_VALUES * 4 / 3) - exact
+    assert abs(errors.mean()) < 0.01
+
+
+@pytest.mark.parametrize("similarity", [0.31, 0.5, 0.7, 0.8, 0.95, 1.0])
+def test_the_bound_of_a_sketch_is_the_tail_of_the_binomial_distribution(similarity: float) -> None:
+    drawn = np.random.default_rng(3).binomial(SKETCH_VALUES, 0.75 * (1 - similarity), 2_000_000)
+    most = most_differences(similarity, 1e-3)
+    assert (drawn > most).mean() <= 1.2e-3
+    assert most == 0 or (drawn > most - 1).mean() >= 0.8e-3
+    assert most <= most_differences(similarity, 1e-6)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liangji.kernels.buffers import text_buffers
-from liangji.kernels.shingles import BLOCK, PART_BYTES, jaccard_similarities, letter_table
+from liangji.kernels.shingles import BLOCK, PART_CHARACTERS, jaccard_similarities, letter_table
 
 IDEOGRAPHS, ALPHABETICS = 4, 5
 MIXED = st.text(
@@ -90,9 +90,20 @@ def test_a_long_text_is_walked_in_blocks_without_a_seam(size: int) -> None:
     assert measured([(text, changed), (text + "。", text)]) == [similarity(text, changed), 1.0]
 
 
+def test_one_text_against_many_of_other_sizes_gives_the_same_as_each_pair_alone() -> None:
+    generator = random.Random(8)
+    text = "".join(generator.choices("天地玄黄宇宙洪荒日月盈昃", k=300))
+    others = [text[: generator.randrange(1, 300)] + "辰宿列张" * generator.choice([0, 1, 50, 2000]) for _ in range(30)]
+    texts = text_buffers(pa.array([text, *others], pa.large_string()))
+    numbers = np.arange(1, 31)
+    for one, other in ((numbers, np.zeros(30, np.int64)), (np.zeros(30, np.int64), numbers)):
+        found = jaccard_similarities(texts.data, texts.offsets, one, other, letter_table(), IDEOGRAPHS, ALPHABETICS)
+        assert [float(value) for value in found] == [similarity(text, name) for name in others]
+
+
 def test_texts_too_large_for_one_table_are_compared_in_parts() -> None:
     generator = random.Random(3)
-    text = "".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(PART_BYTES // 4))
+    text = "".join(chr(generator.randrange(0x4E00, 0x9FFF)) for _ in range(PART_CHARACTERS))
     changed = text[:1000] + text[1500:]
-    assert 2 * len(text.encode()) > PART_BYTES
+    assert 2 * len(text) > PART_CHARACTERS
     assert measured([(text, changed), ("天地玄黄", "天地玄黄")]) == [similarity(text, changed), 1.0]

@@ -27,7 +27,7 @@ from liangji.kernels.characters import decode
 
 BLOCK = 8192  # letters walked at a time: 180 KB of buffers, within the second-level cache
 LONGEST_SHINGLE = 64
-PART_BYTES = 2 << 20  # of both texts together, beyond which their shingles are compared part by part
+PART_CHARACTERS = 1 << 19  # of both texts together, beyond which their shingles are compared part by part
 IDEOGRAPH = np.uint32(1 << 31)
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -163,69 +163,215 @@ def _hash_prefixes(letters: Any, count: Any, prefixes: Any) -> None:
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
-def jaccard_similarities(data: Any, offsets: Any, earlier: Any, later: Any, table: Any, ideographs: Any, alphabetics: Any) -> Any:
-    """Compute the exact Jaccard similarity of the shingle sets of document pairs; 0 where neither has a shingle.
+def character_counts(data: Any, offsets: Any) -> Any:
+    """Count the characters of each document, of which there are at least as many as shingles."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    for document in range(len(counts)):
+        count = 0
+        for at in range(offsets[document], offsets[document + 1]):
+            count += (data[at] & 0xC0) != 0x80
+        counts[document] = count
+    return counts
 
-    One open-addressing table serves all pairs: a slot is free where its stamp is older than the pair, so nothing is cleared.
-    A pair larger than `PART_BYTES` is compared in parts by the low bits of the hash, each in a table of the same size.
-    """
-    largest = 0
-    for pair in range(len(earlier)):
-        largest = max(largest, _pair_bytes(offsets, earlier[pair], later[pair]))
-    capacity = 64
-    while capacity < 2 * min(largest, PART_BYTES):
-        capacity *= 2
-    keys, stamps = np.empty(capacity, np.uint64), np.zeros(capacity, np.uint32)
-    letters, prefixes, shingles = walk_buffers()
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def jaccard_similarities(data: Any, offsets: Any, earlier: Any, later: Any, table: Any, ideographs: Any, alphabetics: Any) -> Any:
+    """Compute the exact Jaccard similarity of the shingle sets of document pairs; 0 where neither has a shingle."""
+    counts = character_counts(data, offsets)
+    walk = walk_buffers()
+    sets, state = _shingle_sets(counts, earlier, later)
     similarities = np.zeros(len(earlier))
-    stamp = 0
     for pair in range(len(earlier)):
-        size = _pair_bytes(offsets, earlier[pair], later[pair])
-        slots = 64
-        while slots < 2 * size and slots < capacity:
-            slots *= 2
-        mask = np.uint64(slots - 1)
-        parts = 1
-        while size > parts * PART_BYTES:
-            parts *= 2
-        part_mask = np.uint64(parts - 1)
-        both = 0
-        either = 0
-        for part in range(parts):
-            if stamp > 0xFFFFFFF0:
-                stamps[:] = 0
-                stamp = 0
-            alone, shared = np.uint32(stamp + 1), np.uint32(stamp + 2)  # seen in one text, seen in both
-            for side in range(2):
-                document = earlier[pair] if side == 0 else later[pair]
-                at, end = offsets[document], offsets[document + 1]
-                held = 0
-                is_first = True
-                while at < end:
-                    at, held, made = next_shingles(
-                        data, at, end, held, is_first, table, ideographs, alphabetics, letters, prefixes, shingles
-                    )
-                    is_first = is_first and made == 0
-                    for i in range(made):
-                        shingle = mix(shingles[i])
-                        if shingle & part_mask != np.uint64(part):
-                            continue
-                        slot = (shingle >> np.uint64(32)) & mask
-                        while stamps[slot] > stamp and keys[slot] != shingle:
-                            slot = (slot + np.uint64(1)) & mask
-                        if stamps[slot] <= stamp:
-                            keys[slot] = shingle
-                            stamps[slot] = alone if side == 0 else shared
-                            either += 1
-                        elif side == 1 and stamps[slot] == alone:
-                            stamps[slot] = shared
-                            both += 1
-            stamp += 2
-        if either > 0:
-            similarities[pair] = both / either
+        similarities[pair] = _jaccard(
+            data, offsets, counts, earlier[pair], later[pair], table, ideographs, alphabetics, walk, sets, state
+        )
     return similarities
 
 
-@njit(inline="always")
-def _pair_bytes(offsets: Any, earlier: Any, later: Any) -> Any:
-    return offsets[earlier + 1] - offsets[earlier] + offsets[later + 1] - offsets[later]
+@njit(nogil=True, cache=True, boundscheck=False)
+def first_similar(
+    data: Any,
+    offsets: Any,
+    counts: Any,
+    earlier: Any,
+    later: Any,
+    table: Any,
+    ideographs: Any,
+    alphabetics: Any,
+    minimum: Any,
+    similarities: Any,
+    is_dropped: Any,
+    is_final: Any,
+) -> Any:
+    """Go through the pairs, which stand by `later` and then in order of preference, and drop each later document whose Jaccard
+    similarity to one that is not dropped reaches `minimum`; no pair behind that one is compared.
+
+    `counts` are the `character_counts`. `similarities` holds NaN where a pair was not compared yet, and is filled. Without
+    `is_final` nothing is dropped: parts of the pairs may be looked into at once, and what they find is there when the last call
+    goes through all of them in order. Returns the pair that decided for each document, -1 where none did.
+    """
+    decided = np.full(len(is_dropped), -1, np.int64)
+    walk = walk_buffers()
+    sets, state = _shingle_sets(counts, earlier, later)
+    found_for = np.int64(-1)
+    for pair in range(len(earlier)):
+        document = later[pair]
+        if document == found_for or is_dropped[document] or is_dropped[earlier[pair]]:
+            continue
+        if np.isnan(similarities[pair]):
+            similarities[pair] = _jaccard(
+                data, offsets, counts, earlier[pair], document, table, ideographs, alphabetics, walk, sets, state
+            )
+        if similarities[pair] >= minimum:
+            found_for = document
+            if is_final:
+                is_dropped[document] = True
+                decided[document] = pair
+    return decided
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _shingle_sets(counts: Any, earlier: Any, later: Any) -> Any:
+    """Make the open-addressing table that serves all pairs, and its state: document held, slots, its shingles, last stamp, its stamp."""
+    largest = 0
+    for pair in range(len(earlier)):
+        size = counts[earlier[pair]] + counts[later[pair]]
+        largest = max(largest, size)
+    capacity = 64
+    while capacity < 4 * min(largest, PART_CHARACTERS):
+        capacity *= 2
+    sets = np.empty(capacity, np.uint64), np.zeros(capacity, np.uint32), np.zeros(capacity, np.uint32)
+    return sets, np.array([-1, 0, 0, 0, 0], np.int64)
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _jaccard(
+    data: Any,
+    offsets: Any,
+    counts: Any,
+    one: Any,
+    other: Any,
+    table: Any,
+    ideographs: Any,
+    alphabetics: Any,
+    walk: Any,
+    sets: Any,
+    state: Any,
+) -> Any:
+    """Compare two documents; the set of `other` stays in the table for the next call, if that compares it as well.
+
+    A slot is taken where its stamp is that of `other` or of this comparison, so nothing is ever cleared. Documents of more than
+    `PART_CHARACTERS` together are compared in parts by the low bits of the hash, each in a table of the same size.
+    """
+    capacity = len(sets[0])
+    size = counts[one] + counts[other]
+    parts = 1
+    while size > parts * PART_CHARACTERS:
+        parts *= 2
+    slots = 64
+    while slots < 2 * size and slots < capacity:
+        slots *= 2
+    both = 0
+    either = 0
+    for part in range(parts):
+        if parts > 1 or state[0] != other or state[1] < slots:
+            while slots < 4 * counts[other] and slots < capacity:
+                slots *= 2
+            _hold(data, offsets, other, table, ideographs, alphabetics, walk, sets, state, slots, parts, part)
+        shared, alone = _count(data, offsets, one, table, ideographs, alphabetics, walk, sets, state, parts, part)
+        both += shared
+        either += state[2] + alone
+    if parts > 1:
+        state[0] = -1
+    return both / either if either else 0.0
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _hold(
+    data: Any,
+    offsets: Any,
+    document: Any,
+    table: Any,
+    ideographs: Any,
+    alphabetics: Any,
+    walk: Any,
+    sets: Any,
+    state: Any,
+    slots: Any,
+    parts: Any,
+    part: Any,
+) -> None:
+    """Put the shingles of a document into the table."""
+    keys, stamps, hits = sets
+    letters, prefixes, shingles = walk
+    if state[3] > 0x7FFFFFFF:
+        stamps[:] = 0
+        hits[:] = 0
+        state[3] = 0
+    state[3] += 1
+    stamp = np.uint32(state[3])
+    mask, part_mask = np.uint64(slots - 1), np.uint64(parts - 1)
+    at, end = offsets[document], offsets[document + 1]
+    held = 0
+    is_first = True
+    count = 0
+    while at < end:
+        at, held, made = next_shingles(data, at, end, held, is_first, table, ideographs, alphabetics, letters, prefixes, shingles)
+        is_first = is_first and made == 0
+        for i in range(made):
+            shingle = mix(shingles[i])
+            if shingle & part_mask != np.uint64(part):
+                continue
+            slot = (shingle >> np.uint64(32)) & mask
+            while stamps[slot] == stamp and keys[slot] != shingle:
+                slot = (slot + np.uint64(1)) & mask
+            if stamps[slot] != stamp:
+                keys[slot] = shingle
+                stamps[slot] = stamp
+                count += 1
+    state[0], state[1], state[2], state[4] = document, slots, count, stamp
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _count(
+    data: Any,
+    offsets: Any,
+    document: Any,
+    table: Any,
+    ideographs: Any,
+    alphabetics: Any,
+    walk: Any,
+    sets: Any,
+    state: Any,
+    parts: Any,
+    part: Any,
+) -> Any:
+    """Count the shingles of a document that the held one has as well, and those that it has not."""
+    keys, stamps, hits = sets
+    letters, prefixes, shingles = walk
+    state[3] += 1
+    stamp, holder = np.uint32(state[3]), np.uint32(state[4])
+    mask, part_mask = np.uint64(state[1] - 1), np.uint64(parts - 1)
+    at, end = offsets[document], offsets[document + 1]
+    held = 0
+    is_first = True
+    shared = 0
+    alone = 0
+    while at < end:
+        at, held, made = next_shingles(data, at, end, held, is_first, table, ideographs, alphabetics, letters, prefixes, shingles)
+        is_first = is_first and made == 0
+        for i in range(made):
+            shingle = mix(shingles[i])
+            if shingle & part_mask != np.uint64(part):
+                continue
+            slot = (shingle >> np.uint64(32)) & mask
+            while (stamps[slot] == holder or stamps[slot] == stamp) and keys[slot] != shingle:
+                slot = (slot + np.uint64(1)) & mask
+            if stamps[slot] == holder:
+                shared += hits[slot] != stamp
+                hits[slot] = stamp
+            elif stamps[slot] != stamp:
+                keys[slot] = shingle
+                stamps[slot] = stamp
+                alone += 1
+    return shared, alone

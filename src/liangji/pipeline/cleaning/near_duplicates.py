@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +17,18 @@ from pydantic.dataclasses import dataclass
 from liangji.core.operator import STRICT, Gathered, OperatorKind, apply_drops
 from liangji.core.schema import DECISION, ID, TEXT, Modality, string_column
 
+if TYPE_CHECKING:
+    from liangji.kernels.buffers import TextBuffers
+
 _PAIRS_AT_ONCE = 1 << 20  # candidate pairs read from DuckDB in one go: 24 MB
+_ROWS_AT_ONCE = 1 << 18  # rows whose sizes are read, or ids fetched, in one go
 _SHARE_OF_MEMORY = 8  # one part in so many of the budget holds the texts that are being compared
+_SKETCH_LOSS = 1e-6  # share of the pairs of just the similarity asked for that the sketch may lose
+
+_DROPS = pa.schema([pa.field("row", pa.int64()), pa.field("keeper", pa.int64()), pa.field("drop_number", pa.float64())])
 
 Rows = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 class Bands(NamedTuple):
@@ -56,7 +65,8 @@ class DropNearDuplicates:
     symbols do not count. A run is 4 ideographs or 5 letters of other scripts; runs of whole words, the usual choice for English,
     lose half of the copies in which 2 % of the characters differ, because each wrong character spoils five words.
 
-    Candidates share a band of their MinHash signatures; each is then compared exactly, so that chance never drops a document.
+    Candidates share a band of their MinHash signatures, and a sketch of them does not rule the similarity out; each is then
+    compared exactly, so that chance never drops a document.
     Documents are gone through in order: one is dropped if it is similar enough to an earlier one that was kept. So each dropped
     document really resembles one that stays, and chains of small changes do not run together.
 
@@ -73,7 +83,7 @@ class DropNearDuplicates:
     """
 
     kind: ClassVar[OperatorKind] = OperatorKind.EXCHANGE
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     modality: ClassVar[Modality] = Modality.TEXT
     drops_only: ClassVar[bool] = True
 
@@ -98,7 +108,7 @@ class DropNearDuplicates:
 
     def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         from liangji.kernels.buffers import text_buffers  # noqa: PLC0415 - compiled kernels load at the first batch
-        from liangji.kernels.minhash import band_hashes, signatures  # noqa: PLC0415
+        from liangji.kernels.minhash import SKETCH_VALUES, band_hashes, signatures, sketches  # noqa: PLC0415
         from liangji.kernels.shingles import letter_table  # noqa: PLC0415
 
         string_column(batch, ID)
@@ -110,60 +120,74 @@ class DropNearDuplicates:
             letter_table(),
             self.shingle_ideographs,
             self.shingle_letters,
-            chosen.bands * chosen.rows,
+            max(SKETCH_VALUES, chosen.bands * chosen.rows),
             self.seed,
         )
         present = np.flatnonzero(is_present)
-        hashes = band_hashes(values[present], chosen.bands, chosen.rows)
+        values = values[present]
+        hashes = band_hashes(values, chosen.bands, chosen.rows)
         offsets = np.arange(0, hashes.size + 1, chosen.bands, dtype=np.int32)
         return pa.RecordBatch.from_pydict(
             {
                 "row": present,
                 "size_bytes": np.diff(buffers.offsets)[present],
                 "bands": pa.ListArray.from_arrays(pa.array(offsets), pa.array(hashes.ravel())),
+                **{f"sketch_{number}": pa.array(word) for number, word in enumerate(sketches(values).T.copy())},
             }
         )
 
     def prepare(self, gathered: Gathered) -> pa.Table:
-        schema = pa.schema([pa.field("row", pa.int64()), *DECISION])
         count = self._find_candidates(gathered)
         is_dropped = np.zeros(gathered.rows, np.bool_)
-        parts = [schema.empty_table()]
-        for earlier, later in _chunks(gathered, count):
-            undecided = ~is_dropped[earlier]
-            if undecided.any():
-                parts.append(self._decide(gathered, earlier[undecided], later[undecided], is_dropped).cast(schema))
+        parts = [_DROPS.empty_table()]
+        with _Texts(gathered, self.column, count) as texts:
+            for page in _pages(gathered, count):
+                pairs, sizes = np.stack([page["earlier"].to_numpy(), page["later"].to_numpy()]), page["size_bytes"].to_numpy()
+                for part in _parts(sizes, gathered.memory_bytes // _SHARE_OF_MEMORY):
+                    undecided = pairs[:, part][:, ~is_dropped[pairs[:, part]].any(axis=0)]
+                    if undecided.size:
+                        parts.append(self._decide(texts, undecided[0], undecided[1], is_dropped, gathered.threads))
         gathered.sql("DROP TABLE candidates")
-        return pa.concat_tables(parts).sort_by("row")
+        return _named(gathered, pa.concat_tables(parts).sort_by("row"))
 
     def apply(self, batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
         return apply_drops(batch, decisions)
 
     def warm_up(self) -> None:
-        from liangji.kernels.shingles import letter_table  # noqa: PLC0415
+        from liangji.kernels.buffers import TextBuffers  # noqa: PLC0415
 
         self.keys(pa.RecordBatch.from_pydict({ID: ["a"], self.column: ["a"]}))
-        self._similarities(pa.array(["a", "b"]), np.array([0]), np.array([1]), letter_table(), 1)
+        text = TextBuffers(np.zeros(2, np.uint8), np.arange(3), np.ones(2, np.bool_))
+        self._compare(text, np.array([0]), np.array([1]), np.zeros(2, np.bool_), 1)
 
     def _find_candidates(self, gathered: Gathered) -> int:
         """Make the table `candidates`: `number`, `earlier`, `later`, `size_bytes` of both; give how many pairs it has.
 
         Pairing all members of a bucket would cost the square of its size. Each member is paired with the first of the bucket,
         which all copies of one document share, and with the two before it, so that members that resemble each other but not the
-        first meet as well. Pairs are numbered in the order in which documents are decided on.
+        first meet as well. Of the pairs those stay whose sketches do not rule the similarity out: documents on one template meet
+        in many buckets and are not similar enough. Pairs are numbered in the order in which documents are decided on.
         """
+        from liangji.kernels.minhash import SKETCH_WORDS, most_differences  # noqa: PLC0415
+
         rank = "row" if self.keep == "first" else "row_number() OVER (ORDER BY size_bytes DESC, row)"
-        gathered.sql(f"CREATE TABLE ranked AS SELECT row, size_bytes, {rank} AS rank FROM keys")  # noqa: S608 - fixed strings
+        words = ", ".join(f"sketch_{number}" for number in range(2 * SKETCH_WORDS))
+        differences = " + ".join(
+            f"bit_count(xor(one.sketch_{number}, other.sketch_{number})"
+            f" | xor(one.sketch_{number + SKETCH_WORDS}, other.sketch_{number + SKETCH_WORDS}))::INTEGER"
+            for number in range(SKETCH_WORDS)
+        )
+        gathered.sql(f"CREATE TABLE ranked AS SELECT row, size_bytes, {words}, {rank} AS rank FROM keys")  # noqa: S608 - fixed strings
         gathered.sql(
             """
             CREATE TABLE members AS
             WITH hashed AS (SELECT row, unnest(bands) AS hash FROM keys),
                  buckets AS (SELECT hash FROM hashed GROUP BY hash HAVING count(*) > 1)
-            SELECT hash, rank FROM hashed JOIN buckets USING (hash) JOIN ranked USING (row)
+            SELECT hash, rank FROM hashed JOIN buckets USING (hash) JOIN (SELECT row, rank FROM ranked) USING (row)
             """
         )
         gathered.sql(
-            """
+            f"""
             CREATE TABLE candidates AS
             WITH neighbours AS (
                 SELECT rank AS later, first_value(rank) OVER bucket AS a, lag(rank, 1) OVER bucket AS b, lag(rank, 2) OVER bucket AS c
@@ -178,68 +202,159 @@ class DropNearDuplicates:
             SELECT row_number() OVER (ORDER BY pairs.later, pairs.earlier) - 1 AS number,
                    one.row AS earlier, other.row AS later, one.size_bytes + other.size_bytes AS size_bytes
             FROM pairs JOIN ranked AS one ON one.rank = pairs.earlier JOIN ranked AS other ON other.rank = pairs.later
-            """
+            WHERE {differences} <= {most_differences(self.similarity, _SKETCH_LOSS)}
+            """  # noqa: S608 - fixed strings and a number
         )
         gathered.sql("DROP TABLE members")
         gathered.sql("DROP TABLE ranked")
         return int(gathered.sql("SELECT count(*) AS pairs FROM candidates")["pairs"][0].as_py())
 
-    def _decide(self, gathered: Gathered, earlier: Rows, later: Rows, is_dropped: NDArray[np.bool_]) -> pa.Table:
-        """Compare the pairs exactly, then go through them in order: mark and give the rows that are dropped."""
-        from liangji.kernels.shingles import letter_table  # noqa: PLC0415
-
+    def _decide(self, texts: _Texts, earlier: Rows, later: Rows, is_dropped: Flags, threads: int) -> pa.Table:
+        """Go through the pairs in order, comparing as few as that takes: mark and give the rows that are dropped."""
         rows, positions = np.unique(np.concatenate([earlier, later]), return_inverse=True)
-        records = gathered.take(rows, [ID, self.column])
-        ids = records[ID].combine_chunks()
-        texts = records[self.column].cast(pa.large_string()).combine_chunks()
         first, second = positions[: len(earlier)], positions[len(earlier) :]
-        similarities = self._similarities(texts, first, second, letter_table(), gathered.threads)
-        dropped: dict[int, int] = {}  # row → pair that decided
-        for pair in np.flatnonzero(similarities >= self.similarity).tolist():
-            if not is_dropped[earlier[pair]] and not is_dropped[later[pair]]:
-                is_dropped[later[pair]] = True
-                dropped[int(later[pair])] = pair
-        pairs = list(dropped.values())
-        return pa.table(
-            {
-                "row": pa.array(dropped.keys(), pa.int64()),
-                "drop_reason": pa.repeat(pa.scalar("near_duplicate"), len(pairs)),
-                "drop_number": similarities[pairs],
-                "drop_detail": ids.take(pa.array(first[pairs])),
-            }
-        )
+        local = is_dropped[rows]
+        similarities, decided = self._compare(texts.read(rows), first, second, local, threads)
+        is_dropped[rows] = local
+        pairs = decided[decided >= 0]
+        return pa.table([later[pairs], earlier[pairs], similarities[pairs]], _DROPS)
 
-    def _similarities(self, texts: pa.Array, first: Rows, second: Rows, table: Any, threads: int) -> NDArray[np.float64]:
-        from liangji.kernels.buffers import text_buffers  # noqa: PLC0415
-        from liangji.kernels.shingles import jaccard_similarities  # noqa: PLC0415
+    def _compare(
+        self, texts: TextBuffers, first: Rows, second: Rows, is_dropped: Flags, threads: int
+    ) -> tuple[NDArray[np.float64], Rows]:
+        """Give the similarities of the pairs as far as they were needed, and for each document the pair by which it is dropped.
 
-        buffers = text_buffers(texts)
+        Several threads look into parts of the pairs at once, as if none of the documents at hand were dropped; the walk through all
+        pairs in order then finds their work done, and compares what they could not know to be needed.
+        """
+        from liangji.kernels.shingles import character_counts, first_similar, letter_table  # noqa: PLC0415
 
-        def compare(part: tuple[Rows, Rows]) -> NDArray[np.float64]:
-            one, other = part
-            similarities: NDArray[np.float64] = jaccard_similarities(
-                buffers.data, buffers.offsets, one, other, table, self.shingle_ideographs, self.shingle_letters
+        similarities = np.full(len(first), np.nan)
+        counts = character_counts(texts.data, texts.offsets)
+
+        def walk(part: slice, is_final: bool) -> Rows:
+            decided: Rows = first_similar(
+                texts.data,
+                texts.offsets,
+                counts,
+                first[part],
+                second[part],
+                letter_table(),
+                self.shingle_ideographs,
+                self.shingle_letters,
+                self.similarity,
+                similarities[part],
+                is_dropped,
+                is_final,
             )
-            return similarities
+            return decided
 
-        with ThreadPoolExecutor(threads) as pool:
-            parts = zip(np.array_split(first, threads), np.array_split(second, threads), strict=True)
-            return np.concatenate(list(pool.map(compare, parts)))
+        if threads > 1:
+            bounds = np.linspace(0, len(first), threads + 1).astype(np.int64)
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(walk, map(slice, bounds[:-1], bounds[1:]), [False] * threads))
+        return similarities, walk(slice(None), True)
 
 
-def _chunks(gathered: Gathered, count: int) -> Iterator[tuple[Rows, Rows]]:
-    """Give the candidate pairs in order, as many at a time as their texts leave room for: at least one."""
-    budget = gathered.memory_bytes // _SHARE_OF_MEMORY
-    for start in range(0, count, _PAIRS_AT_ONCE):
-        page = gathered.sql(
+class _Texts:
+    """The texts that may be compared, in the scratch folder one after the other in order of rows. Use it as a context manager.
+
+    Pairs join rows from anywhere, and a record is had by decoding the batch in which it lies. So all texts are fetched once in
+    order of rows, by which each batch is decoded once, and are read one by one from here. They are read rather than mapped, since
+    mapped pages count as memory of the process.
+    """
+
+    def __init__(self, gathered: Gathered, column: str, pairs: int) -> None:
+        is_needed = np.zeros(gathered.rows, np.bool_)
+        for page in _pages(gathered, pairs):
+            is_needed[page["earlier"].to_numpy()] = True
+            is_needed[page["later"].to_numpy()] = True
+        self._starts = np.memmap(gathered.scratch / "text_starts", np.int64, "w+", shape=(gathered.rows + 1,))
+        self._path = gathered.scratch / "texts"
+        with self._path.open("wb") as file:
+            for first in range(0, gathered.rows, _ROWS_AT_ONCE):
+                sizes = np.zeros(min(_ROWS_AT_ONCE, gathered.rows - first), np.int64)
+                for rows in _fetches(gathered, first, is_needed):
+                    sizes[rows - first] = _append(file, gathered.take(rows, [column])[column])
+                self._starts[first + 1 : first + 1 + len(sizes)] = self._starts[first] + np.cumsum(sizes)
+        self._file = self._path.open("rb", buffering=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+        self._path.unlink()
+
+    def read(self, rows: Rows) -> TextBuffers:
+        """Read the texts of rows in ascending order; those that lie side by side are read at once."""
+        from liangji.kernels.buffers import TextBuffers  # noqa: PLC0415
+
+        starts, ends = np.asarray(self._starts[rows]), np.asarray(self._starts[rows + 1])
+        offsets = np.concatenate([[0], np.cumsum(ends - starts)])
+        data = np.empty(offsets[-1], np.uint8)
+        view = data.data
+        cuts = np.flatnonzero(starts[1:] != ends[:-1]) + 1
+        for first, past in zip([0, *cuts.tolist()], [*cuts.tolist(), len(rows)], strict=True):
+            self._file.seek(starts[first])
+            at = offsets[first]
+            while at < offsets[past]:  # the system reads 2 GB at most in one go
+                at += self._file.readinto(view[at : offsets[past]])
+        return TextBuffers(data, offsets, np.ones(len(rows), np.bool_))
+
+
+def _append(file: BinaryIO, texts: pa.ChunkedArray) -> Rows:
+    """Write the texts one after the other and give their sizes in bytes."""
+    from liangji.kernels.buffers import text_buffers  # noqa: PLC0415
+
+    sizes = [np.zeros(0, np.int64)]
+    for chunk in texts.chunks:
+        buffers = text_buffers(chunk)
+        file.write(buffers.data[buffers.offsets[0] : buffers.offsets[-1]].data)
+        sizes.append(np.diff(buffers.offsets))
+    return np.concatenate(sizes)
+
+
+def _fetches(gathered: Gathered, first: int, is_needed: Flags) -> Iterator[Rows]:
+    """Give the rows of `_ROWS_AT_ONCE` from `first` on that are needed, as many at a time as their texts leave room for."""
+    page = gathered.sql(
+        f"SELECT row, size_bytes FROM keys WHERE row >= {first} AND row < {first + _ROWS_AT_ONCE} ORDER BY row"  # noqa: S608 - numbers
+    )
+    rows = page["row"].to_numpy()
+    is_fetched = is_needed[rows]
+    rows = rows[is_fetched]
+    for part in _parts(page["size_bytes"].to_numpy()[is_fetched], gathered.memory_bytes // _SHARE_OF_MEMORY):
+        yield rows[part]
+
+
+def _pages(gathered: Gathered, pairs: int) -> Iterator[pa.Table]:
+    """Give the candidate pairs in order."""
+    for start in range(0, pairs, _PAIRS_AT_ONCE):
+        yield gathered.sql(
             f"SELECT earlier, later, size_bytes FROM candidates WHERE number >= {start} AND number < {start + _PAIRS_AT_ONCE} "  # noqa: S608 - numbers
             "ORDER BY number"
         )
-        earlier, later = page["earlier"].to_numpy(), page["later"].to_numpy()
-        sizes = np.cumsum(page["size_bytes"].to_numpy())
-        first = 0
-        while first < len(page):
-            used = sizes[first - 1] if first else 0
-            past = max(first + 1, int(np.searchsorted(sizes, used + budget, "right")))
-            yield earlier[first:past], later[first:past]
-            first = past
+
+
+def _parts(sizes: Rows, budget: int) -> Iterator[slice]:
+    """Cut what has these sizes into parts that keep within the budget: at least one each."""
+    sums = np.cumsum(sizes)
+    first = 0
+    while first < len(sums):
+        used = sums[first - 1] if first else 0
+        past = max(first + 1, int(np.searchsorted(sums, used + budget, "right")))
+        yield slice(first, past)
+        first = past
+
+
+def _named(gathered: Gathered, drops: pa.Table) -> pa.Table:
+    """Make decisions of the drops: name the records that are kept by their ids."""
+    keepers, positions = np.unique(drops["keeper"].to_numpy(), return_inverse=True)
+    starts = range(0, len(keepers), _ROWS_AT_ONCE)
+    ids = pa.chunked_array(
+        [gathered.take(keepers[start : start + _ROWS_AT_ONCE], [ID])[ID].cast(pa.string()).combine_chunks() for start in starts],
+        pa.string(),
+    )
+    reasons = pa.repeat(pa.scalar("near_duplicate"), len(drops))
+    columns = [drops["row"], reasons, drops["drop_number"], ids.take(pa.array(positions))]
+    return pa.table(columns, ["row", *(field.name for field in DECISION)]).cast(pa.schema([_DROPS.field("row"), *DECISION]))
