@@ -178,8 +178,83 @@ def test_every_kind_and_modality_has_a_report(
 def test_an_empty_version_is_reported_and_nothing_is_divided_by_nothing(stage: Callable[..., Any]) -> None:
     report = assemble(*stage([], dropped={"too_few_words": 2}))
     assert indicator(report, "0201").state is State.NOT_EVALUATED
-    assert all(result.value is None for result in report.indicators if result.code.startswith("02"))
+    of_rows = [result for result in report.indicators if result.code.startswith("02")]
+    assert {(result.value, result.state) for result in of_rows} == {(None, State.NOT_EVALUATED)}
     assert to_html(report)
+
+
+def whats(report: QualityReport, code: str) -> list[str]:
+    return [need.what for need in indicator(report, code).needs]
+
+
+def test_coverage_of_a_column_that_was_never_measured_is_not_evaluated(stage: Callable[..., Any]) -> None:
+    report = assemble(*stage([{"text": "一"}]), Requirements(coverage={"language": ["zh"], "domain": ["a"]}))
+    assert (indicator(report, "0301").state, indicator(report, "0301").value) == (State.NOT_EVALUATED, None)
+    assert whats(report, "0301") == ["measure_language", "measure_column"]
+    assert to_html(report)
+
+
+def test_coverage_of_an_empty_list_is_no_target(stage: Callable[..., Any]) -> None:
+    report = assemble(*stage([{"text": "一"}]), Requirements(coverage={"source": []}))
+    assert indicator(report, "0301").state is State.NOT_EVALUATED
+    assert whats(report, "0301") == ["coverage_target"]
+
+
+def test_coverage_measured_in_part_is_called_so(stage: Callable[..., Any]) -> None:
+    """A source is known, the language is not; and a licence that no row shows may be that of the rows without one."""
+    rows = [{"text": "一", "license": "MIT"}, {"text": "二", "license": None}]
+    report = assemble(*stage(rows), Requirements(coverage={"source": ["自采", "自采"], "language": ["zh"]}))
+    assert (indicator(report, "0301").state, *fraction(report, "0301")) == (State.PARTLY_MEASURED, 1, 1)
+    report = assemble(*stage(rows, name="again"), Requirements(coverage={"license": ["MIT", "Apache-2.0"]}))
+    assert (indicator(report, "0301").state, *fraction(report, "0301")) == (State.PARTLY_MEASURED, 1, 2)
+    assert "measure_license" in whats(report, "0301")
+
+
+def test_coverage_takes_any_column_that_is_there(stage: Callable[..., Any]) -> None:
+    rows = [{"text": "一", "domain": "steel"}]
+    facts, tables = stage(rows, signals=[pa.field("domain", pa.large_string())])
+    report = assemble(facts, tables, Requirements(coverage={"domain": ["steel", "coal"]}))
+    assert (indicator(report, "0301").state, *fraction(report, "0301")) == (State.MEASURED, 1, 2)
+
+
+def test_a_target_in_tokens_that_were_not_counted_is_not_met_by_rows(stage: Callable[..., Any]) -> None:
+    wanted = Requirements(minimum_rows=1, minimum_tokens=5)
+    report = assemble(*stage([{"text": "一"}]), wanted)
+    assert (indicator(report, "0302").state, whats(report, "0302")) == (State.PARTLY_MEASURED, ["measure_tokens"])
+    tokens = [pa.field("token_count", pa.int32())]
+    report = assemble(*stage([{"text": "一", "token_count": 2}, {"text": "二"}], signals=tokens, name="part"), wanted)
+    assert (indicator(report, "0302").state, *fraction(report, "0302")) == (State.PARTLY_MEASURED, 2, 5)
+    report = assemble(*stage([{"text": "一", "token_count": 2}], signals=tokens, name="all"), wanted)
+    assert (indicator(report, "0302").state, *fraction(report, "0302")) == (State.MEASURED, 2, 5)  # the rows are enough
+
+
+def test_only_dates_are_held_against_the_window(stage: Callable[..., Any]) -> None:
+    """2026-3-9 lies before 2026-03-31, whatever the alphabet says, and `last spring` is no date."""
+    rows = [{"text": str(number), "original_time": time} for number, time in enumerate(["2026-3-9", "last spring", "2026-02-31"])]
+    report = assemble(*stage(rows), Requirements(latest_time="2026-03-31"))
+    assert (indicator(report, "0303").state, *fraction(report, "0303")) == (State.PARTLY_MEASURED, 1, 1)
+
+
+def test_media_that_were_not_read_are_no_originals(stage: Callable[..., Any]) -> None:
+    rows = [{"path": "a.png", "sha256": "ab", "size_bytes": 7}, {"path": "b.png", "sha256": None}]
+    report = assemble(*stage(rows, Kind.PRETRAINING, Modality.IMAGE))
+    assert (indicator(report, "02080202").state, *fraction(report, "02080202")) == (State.PARTLY_MEASURED, 1, 1)
+    assert "media_files" in whats(report, "0208")
+    assert "damaged_rows" not in [entry.name for entry in indicator(report, "0208").evidence]
+    report = assemble(*stage(rows[1:], Kind.PRETRAINING, Modality.IMAGE, name="none"))
+    assert indicator(report, "02080202").state is State.NOT_EVALUATED
+
+
+def test_a_fingerprint_is_no_text_of_so_many_characters(stage: Callable[..., Any]) -> None:
+    report = assemble(*stage([{"path": "a.png", "sha256": "ab" * 32, "size_bytes": 7}], Kind.PRETRAINING, Modality.IMAGE))
+    assert (report.counters.characters, report.counters.size_bytes) == (0, 7)
+    assert "character_count" not in [one.name for one in report.distributions]
+
+
+def test_one_row_without_a_licence_leaves_the_licence_open_however_rare_it_is(stage: Callable[..., Any]) -> None:
+    rows = [{"text": str(number), "license": f"L{number % 55}"} for number in range(110)] + [{"text": "x", "license": " "}]
+    report = assemble(*stage(rows))
+    assert next(aspect for aspect in report.aspects if aspect.code == "license").provision == "missing"
 
 
 def test_wrong_requirements_are_told_all_at_once(tmp_path: Path) -> None:

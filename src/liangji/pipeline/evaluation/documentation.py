@@ -117,8 +117,9 @@ def _version_records(facts: VersionFacts, scan: RowScan) -> _Values:
 
 def _license(facts: VersionFacts, scan: RowScan) -> _Values:
     del facts
-    licenses = [share.value for share in scan.shares.get("license", [])]
-    return {"licenses": sorted(map(str, licenses))} if licenses and all(licenses) else None
+    if not scan.dimensions.get("license") or scan.unknown["license"]:
+        return None
+    return {"licenses": sorted(str(share.value) for share in scan.shares["license"])}
 
 
 _ASPECTS: tuple[tuple[str, str, Role, _Source | None], ...] = (

@@ -17,7 +17,7 @@ from liangji.pipeline.evaluation.requirements import Requirements
 from liangji.pipeline.evaluation.row_scan import Finding, RowScan
 from liangji.stores.facts import VersionFacts
 
-VERSION = "1"  # of the methods below; raised whenever the same facts may give another value
+VERSION = "2"  # of the methods below; raised whenever the same facts may give another value
 PASS_MARK = 0.9  # each dimension must reach it (secondary sources; the notice itself does not print it)
 
 
@@ -146,18 +146,19 @@ def _documentation(given: Given, code: str) -> Result:
 
 
 def _records(given: Given, code: str, method: str, failed: Finding, **others: Any) -> Result:
-    """Give an indicator of the second dimension: conforming records out of all, every record looked at."""
-    state = State.MEASURED if given.rows else State.NOT_EVALUATED
-    evidence = [*others.pop("evidence", []), *_examples(failed)]
-    others.setdefault("state", state)
+    """Give an indicator of the second dimension: conforming records out of those looked at, which are all but `unseen`."""
+    seen = given.rows - others.pop("unseen", 0)
+    state = others.pop("state", State.MEASURED if seen == given.rows else State.PARTLY_MEASURED)
     return Result(
         code,
-        method=method,
-        numerator=given.rows - failed.rows if given.rows else None,
-        denominator=given.rows or None,
-        sample_size=given.rows,
-        evidence=evidence,
-        **{"dimension": Dimension.QUALITY, **others},
+        Dimension.QUALITY,
+        state if seen else State.NOT_EVALUATED,
+        method,
+        numerator=seen - failed.rows if seen else None,
+        denominator=seen or None,
+        sample_size=seen,
+        evidence=[*others.pop("evidence", []), *_examples(failed)],
+        **others,
     )
 
 
@@ -230,15 +231,17 @@ def _type_consistency(given: Given) -> Result:  # 0207
 
 def _cleanliness(given: Given) -> Result:  # 0208
     details = _DETAILS[Modality(given.facts.modality)](given)
-    repetition = given.scan.repetition
+    is_text = given.facts.modality == Modality.TEXT  # only texts are looked through for damage
+    damaged = Evidence("damaged_rows", {name: found.rows for name, found in given.scan.damaged.items()})
     return _records(
         given,
         "0208",
-        "cleanliness",
-        Finding(repetition.unclean_rows),
-        evidence=[Evidence("damaged_rows", {name: found.rows for name, found in given.scan.damaged.items()})],
+        "cleanliness" if is_text else "cleanliness_without_text",
+        Finding(given.scan.repetition.unclean_rows),
+        unseen=given.scan.unhashed,
+        evidence=[damaged] if is_text else [],
         state=State.PARTLY_MEASURED,
-        needs=[need for detail in details for need in detail.needs],
+        needs=list(dict.fromkeys([*_copies_unknown(given), *(need for detail in details for need in detail.needs)])),
         details=details,
     )
 
@@ -261,7 +264,12 @@ def _repetition(given: Given, code: str) -> Result:
     evidence = [Evidence("exact_copies", repetition.exact_copies), Evidence("folded_copies", repetition.folded_copies)]
     if repetition.example_rows:
         evidence.append(Evidence("example_row_numbers", repetition.example_rows))
-    return _records(given, code, "repetition", Finding(repetition.folded_copies), evidence=evidence)
+    copies = Finding(repetition.folded_copies)
+    return _records(given, code, "repetition", copies, unseen=given.scan.unhashed, evidence=evidence, needs=_copies_unknown(given))
+
+
+def _copies_unknown(given: Given) -> list[Need]:
+    return [Need(Role.DATA_ENGINEER, "media_files")] if given.scan.unhashed else []
 
 
 def _media_details(first: int, names: tuple[str, ...]) -> Callable[[Given], list[Result]]:
@@ -291,36 +299,60 @@ _DETAILS: dict[Modality, Callable[[Given], list[Result]]] = {
 
 
 def _diversity(given: Given) -> Result:  # 0301
-    wanted = given.requirements.coverage
-    held = {name: sorted(values)[:50] for name, values in given.scan.dimensions.items()}
+    scan = given.scan
+    held = {name: sorted(values)[:50] for name, values in scan.dimensions.items()}
+    wanted = {name: list(dict.fromkeys(values)) for name, values in given.requirements.coverage.items() if values}
     if not wanted:
         evidence = [Evidence("held", held)]
         return _open("0301", Dimension.APPLICATION, "coverage", Need(Role.DATA_OWNER, "coverage_target"), evidence=evidence)
-    covered = {name: [value for value in values if value in given.scan.dimensions.get(name, ())] for name, values in wanted.items()}
+    unmeasured = [name for name in wanted if not scan.dimensions.get(name)]
+    measured = {name: values for name, values in wanted.items() if name not in unmeasured}
+    covered = {name: [value for value in values if value in scan.dimensions[name]] for name, values in measured.items()}
+    # A value that was not found may hide in the rows nobody measured.
+    uncertain = [name for name, values in measured.items() if scan.unknown[name] and len(covered[name]) < len(values)]
+    needs = [_measure_first(name) for name in (*unmeasured, *uncertain)]
+    evidence = [Evidence("wanted", wanted)]
+    if unmeasured:
+        evidence.append(Evidence("unmeasured_columns", unmeasured))
+    if not measured:
+        return _open("0301", Dimension.APPLICATION, "coverage", *needs, evidence=[*evidence, Evidence("held", held)])
+    if uncertain:
+        evidence.append(Evidence("rows_without_value", {name: scan.unknown[name] for name in uncertain}))
     return Result(
         "0301",
         Dimension.APPLICATION,
-        State.MEASURED,
+        State.PARTLY_MEASURED if needs else State.MEASURED,
         "coverage",
         numerator=sum(map(len, covered.values())),
-        denominator=sum(map(len, wanted.values())),
+        denominator=sum(map(len, measured.values())),
         unit="values",
         sample_size=given.rows,
-        evidence=[Evidence("covered", covered), Evidence("wanted", wanted)],
-        needs=[Need(Role.DOMAIN_EXPERT, "confirm_dimensions")],
+        evidence=[Evidence("covered", covered), *evidence],
+        needs=[*needs, Need(Role.DOMAIN_EXPERT, "confirm_dimensions")],
     )
 
 
+def _measure_first(dimension: str) -> Need:
+    """Say who gives a dimension its values: a step measures the language, the input states source and licence."""
+    what = f"measure_{dimension}" if dimension in ("language", "source", "license") else "measure_column"
+    return Need(Role.DATA_ENGINEER if what in ("measure_language", "measure_column") else Role.DATA_OWNER, what)
+
+
 def _scale(given: Given) -> Result:  # 0302
-    wanted = given.requirements
-    if wanted.minimum_tokens and given.scan.tokens is not None:
-        actual, target, unit = given.scan.tokens, wanted.minimum_tokens, "tokens"
-    elif wanted.minimum_rows:
-        actual, target, unit = given.rows, wanted.minimum_rows, "records"
-    else:
-        what = "measure_tokens" if wanted.minimum_tokens else "scale_target"
-        return _open("0302", Dimension.APPLICATION, "scale", Need(Role.DATA_OWNER, what))
-    return Result("0302", Dimension.APPLICATION, State.MEASURED, "scale", actual, target, unit, given.rows)
+    """Hold tokens and records against their targets; where both are wanted, the one that is further off decides."""
+    wanted, scan = given.requirements, given.scan
+    targets = []
+    if wanted.minimum_rows:
+        targets.append((given.rows, wanted.minimum_rows, "records"))
+    if wanted.minimum_tokens and scan.tokens is not None and scan.uncounted < given.rows:
+        targets.append((scan.tokens, wanted.minimum_tokens, "tokens"))
+    is_counted = scan.tokens is not None and (not scan.uncounted or scan.tokens >= (wanted.minimum_tokens or 0))
+    needs = [Need(Role.DATA_ENGINEER, "measure_tokens")] if wanted.minimum_tokens and not is_counted else []
+    if not targets:
+        return _open("0302", Dimension.APPLICATION, "scale", *(needs or [Need(Role.DATA_OWNER, "scale_target")]))
+    actual, target, unit = min(targets, key=lambda one: one[0] / one[1])
+    state = State.PARTLY_MEASURED if needs else State.MEASURED
+    return Result("0302", Dimension.APPLICATION, state, "scale", actual, target, unit, given.rows, needs=needs)
 
 
 def _timeliness(given: Given) -> Result:  # 0303

@@ -24,6 +24,8 @@ _WORDS_OF = {
     "held": "fields",
     "covered": "fields",
     "wanted": "fields",
+    "unmeasured_columns": "fields",
+    "rows_without_value": "fields",
 }  # evidence → group of words; others are among the values
 _INPUTS, _REASONS, _SHARES, _DISTRIBUTIONS = 200, 4, 12, 18  # shown; the JSON report has them all
 

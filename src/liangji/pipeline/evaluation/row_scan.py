@@ -6,9 +6,11 @@ instruction, preference or benchmark row is its parts, one a line.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from liangji.pipeline.evaluation.personal_information import FindPersonalInforma
 from liangji.pipeline.evaluation.repetition import Repetition, RepetitionCounter
 from liangji.pipeline.evaluation.requirements import Requirements
 
-VERSION = "1"  # raised whenever the same rows may give other counts
+VERSION = "2"  # raised whenever the same rows may give other counts
 EXAMPLES = 5
 
 DAMAGE: dict[str, str] = {
@@ -39,6 +41,8 @@ DAMAGE: dict[str, str] = {
 }
 TRUNCATION = r"(?i)(?:(?:^|[^.…])(?:\.\.\.|…)|read more|continue reading|阅读全文|查看更多|展开全文|点击查看|未完待续)[\s\])】）]*$"
 PLACEHOLDERS = r"(?i)^\s*(?:|n/?a|null|none|nan|undefined|todo|tbd|-+|无|暂无|待补充|待填写|空)\s*$"
+
+_DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 
 
 @dataclass(slots=True)
@@ -61,8 +65,9 @@ class RowScan:
 
     rows: int
     characters: int
-    size_bytes: int  # of the texts in UTF-8
+    size_bytes: int  # of the texts in UTF-8; of the files where the rows are media
     tokens: int | None  # null: not measured
+    uncounted: int  # rows without a number of tokens, though the others have one
     invalid_records: Finding
     record_faults: dict[str, int]  # what is wrong → rows
     empty_items: Finding
@@ -71,17 +76,19 @@ class RowScan:
     truncated: Finding
     missing: Finding  # blank, or nothing but a placeholder
     repetition: Repetition
+    unhashed: int  # rows of media whose file was never read: nobody can tell whether they are copies
     personal_information: Finding | None  # null: the rows are no text
     personal_kinds: dict[str, int]  # kind → places
     untraceable: Finding
     generated: int
     annotated: int
     badly_annotated: Finding
-    dated: int  # rows whose source tells an original time
+    dated: int  # rows whose source tells an original time that begins with a date
     out_of_window: Finding
     distributions: list[Distribution]
     shares: dict[str, list[Share]]  # source, license, language → values
     dimensions: dict[str, set[str]]  # the same columns: every value that was seen, up to ten thousand
+    unknown: dict[str, int]  # the same columns: rows without a value
 
 
 def scan_rows(schema: pa.Schema, batches: Iterable[pa.RecordBatch], context: RecordContext, requirements: Requirements) -> RowScan:
@@ -99,6 +106,7 @@ class _Counters:
     ) -> None:
         self._context, self._requirements, self._repetition = context, requirements, repetition
         self._rows = self._characters = self._bytes = self._generated = self._annotated = self._dated = 0
+        self._uncounted = self._unhashed = 0
         self._tokens: int | None = 0 if "token_count" in schema.names else None
         self._faults: Counter[str] = Counter()
         self._damage = {name: Finding() for name in DAMAGE}
@@ -107,27 +115,33 @@ class _Counters:
         self._kinds: Counter[str] = Counter()
         self._finder = FindPersonalInformation()
         numeric = [column.name for column in schema if _is_numeric(column)]
-        self._numbers = [
-            NumberCounter(name) for name in (["character_count"] if "character_count" not in numeric else []) + numeric
-        ]
-        self._shares = [ShareCounter(name) for name in ("source", "license", "language") if name in schema.names]
+        self._is_media = "sha256" in schema.names
+        counted = [] if self._is_media or "character_count" in numeric else ["character_count"]
+        self._numbers = [NumberCounter(name) for name in counted + numeric]
+        dimensions = dict.fromkeys(("source", "license", "language", *requirements.coverage))
+        self._shares = [ShareCounter(name) for name in dimensions if name in schema.names and _is_value(schema.field(name).type)]
 
     def add(self, batch: pa.RecordBatch) -> None:
         ids = batch.column(ID)
         documents = self._documents(batch)
         lengths = pc.utf8_length(documents)
         self._rows += batch.num_rows
-        self._characters += pc.sum(lengths).as_py() or 0
-        self._bytes += pc.sum(pc.binary_length(documents)).as_py() or 0
+        if self._is_media:
+            self._bytes += pc.sum(batch.column("size_bytes")).as_py() or 0
+            self._unhashed += documents.null_count
+        else:
+            self._characters += pc.sum(lengths).as_py() or 0
+            self._bytes += pc.sum(pc.binary_length(documents)).as_py() or 0
         if self._tokens is not None:
             self._tokens += pc.sum(batch.column("token_count")).as_py() or 0
+            self._uncounted += batch.column("token_count").null_count
         self._add_records(batch, ids)
         is_unclean = self._add_texts(documents, ids) if self._is_text else np.zeros(batch.num_rows, bool)
         self._repetition.add(documents, is_unclean)
         for counter in self._numbers:
             counter.add(batch.column(counter.name) if counter.name in batch.schema.names else lengths)
         for share in self._shares:
-            share.add(batch.column(share.name))
+            share.add(batch.column(share.name).cast(pa.string()))
 
     @property
     def _is_text(self) -> bool:
@@ -138,8 +152,8 @@ class _Counters:
         names = batch.schema.names
         if TEXT in names:
             return batch.column(TEXT).cast(pa.large_string())
-        if "sha256" in names:
-            return pc.coalesce(batch.column("sha256"), batch.column("path")).cast(pa.large_string())
+        if self._is_media:
+            return batch.column("sha256").cast(pa.large_string())
         records = (to_record(row, self._context)["data_content"] for row in batch.to_pylist())
         return pa.array(["\n".join(str(item["content"] or "") for item in items) for items in records], pa.large_string())
 
@@ -158,18 +172,17 @@ class _Counters:
             if record["annotation"] is not None:
                 self._annotated += 1
                 badly_annotated[number] = any(fault.startswith("annotation") for fault in faults)
-            self._dated += row.get("original_time") is not None
-            out_of_window[number] = self._is_out_of_window(row.get("original_time"))
+            day = _day(row.get("original_time"))
+            self._dated += day is not None
+            out_of_window[number] = day is not None and self._is_out_of_window(day)
         for finding, flag in zip(
             (self._invalid, self._empty, self._untraceable, self._annotation, self._window), flags[:5], strict=True
         ):
             finding.add(ids, flag)
 
-    def _is_out_of_window(self, time: str | None) -> bool:
-        if time is None:
-            return False
-        earliest, latest = self._requirements.earliest_time, self._requirements.latest_time
-        return (earliest is not None and time[:10] < earliest[:10]) or (latest is not None and time[:10] > latest[:10])
+    def _is_out_of_window(self, day: date) -> bool:
+        earliest, latest = _day(self._requirements.earliest_time), _day(self._requirements.latest_time)
+        return (earliest is not None and day < earliest) or (latest is not None and day > latest)
 
     def _add_texts(self, documents: pa.Array, ids: pa.Array) -> NDArray[np.bool_]:
         """Look for damage in the texts; gives the rows that show any."""
@@ -200,6 +213,7 @@ class _Counters:
             characters=self._characters,
             size_bytes=self._bytes,
             tokens=self._tokens,
+            uncounted=self._uncounted,
             invalid_records=self._invalid,
             record_faults=dict(sorted(self._faults.items())),
             empty_items=self._empty,
@@ -208,6 +222,7 @@ class _Counters:
             truncated=self._truncated,
             missing=self._missing,
             repetition=self._repetition.result(),
+            unhashed=self._unhashed,
             personal_information=self._personal if self._is_text else None,
             personal_kinds=dict(sorted(self._kinds.items())),
             untraceable=self._untraceable,
@@ -218,7 +233,11 @@ class _Counters:
             out_of_window=self._window,
             distributions=[counter.distribution() for counter in self._numbers],
             shares={counter.name: counter.shares() for counter in self._shares},
-            dimensions={counter.name: {value for value in counter.counts if value is not None} for counter in self._shares},
+            dimensions={counter.name: set(filter(_is_filled, counter.counts)) for counter in self._shares},
+            unknown={
+                counter.name: sum(rows for value, rows in counter.counts.items() if not _is_filled(value))
+                for counter in self._shares
+            },
         )
 
 
@@ -226,6 +245,20 @@ def _is_numeric(column: pa.Field) -> bool:
     """Tell whether a column is a measured or given number worth a histogram."""
     is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
     return is_number and column.name not in ("generated", "record")
+
+
+def _is_value(type_: pa.DataType) -> bool:
+    """Tell whether a column holds values that one can name in a target: words, whole numbers, yes and no."""
+    return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_integer(type_) or pa.types.is_boolean(type_)
+
+
+def _day(time: str | None) -> date | None:
+    """Read the date that a time begins with; null where it begins with none."""
+    found = _DAY.match(time) if time else None
+    try:
+        return date(*map(int, found.groups())) if found else None
+    except ValueError:  # the 31st of February
+        return None
 
 
 def _matches(documents: pa.Array, pattern: str) -> NDArray[np.bool_]:
