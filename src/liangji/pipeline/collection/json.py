@@ -64,7 +64,7 @@ class ReadJsonLines:
                 record += 1
                 continue
             if type(value) is dict:
-                if data.count(b'":') != len(value) and (name := duplicate_key(data, value)) is not None:
+                if data.count(b":") != len(value) and (name := duplicate_key(data, value)) is not None:
                     yield _duplicate(name, data, origin, line.number, record)
                 else:
                     yield RawRecord(value, record, line.number, origin)
@@ -88,8 +88,14 @@ def duplicate_key(data: bytes, value: Any) -> str | None:
     >>> duplicate_key(b'{"a": 1, "b": {"c": 2, "c": 3}}', {"a": 1, "b": {"c": 3}})
     'c'
     """
+    keys = _count_keys(value)
+    if data.count(b":") == keys:
+        return None  # no colon but those of the keys that were kept
     # A quote before a colon ends a key, unless a backslash before it says that it stands in a string.
-    if sum(data.count(end) - data.count(b"\\" + end) for end in (b'":', b'" :')) == _count_keys(value):
+    written = data.count(b'":') + data.count(b'" :')
+    if b"\\" in data:
+        written -= data.count(b'\\":') + data.count(b'\\" :')
+    if written == keys:
         return None
     found: list[str] = []
 
@@ -107,13 +113,12 @@ def duplicate_key(data: bytes, value: Any) -> str | None:
 
 def _count_keys(value: Any) -> int:
     count, waiting = 0, [value]
-    while waiting:
-        inner = waiting.pop()
-        if isinstance(inner, dict):
+    for inner in waiting:  # which grows meanwhile
+        if type(inner) is dict:
             count += len(inner)
-            waiting += inner.values()
-        elif isinstance(inner, list):
-            waiting += inner
+            waiting += [item for item in inner.values() if type(item) is dict or type(item) is list]
+        elif type(inner) is list:
+            waiting += [item for item in inner if type(item) is dict or type(item) is list]
     return count
 
 
