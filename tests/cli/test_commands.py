@@ -241,3 +241,13 @@ def test_what_the_system_refuses_is_told_without_blaming_the_program(folder: Pat
     assert "No such file or directory" in ran.err
     assert "nowhere/report.html" in ran.err
     assert "FileNotFoundError" not in ran.err
+
+
+def test_a_release_tells_which_field_of_the_recipe_is_missing(folder: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIANGJI_LANG", "en")
+    (folder / "recipe.yaml").write_text(RECIPE.replace(", license: CC0-1.0", ""), "utf-8")
+    run("build", "recipe.yaml")
+    told = run("release", "notes", "--to", "package").err
+    assert "1 of 1 records do not meet the format requirement: license is empty" in told
+    assert "fill in `license` for the input in the recipe" in told
+    assert run("release", "notes", "--to", "again", "--json").json["remarks"][0]["field"] == "license"

@@ -40,6 +40,10 @@ def release(
     click.echo(say("release.done", folder=made.folder))
     click.echo(say("release.digest", digest=made.digest, files=made.files, size=format_size(made.size_bytes)))
     click.echo(say("release.verify", folder=made.folder, digest=made.digest))
+    for remark in made.remarks:
+        words = say("release.remark", rows=f"{remark.rows:,}", total=f"{made.rows:,}", what=remark.what)
+        tell(f"{click.style('!', fg='yellow')} {words}")
+        tell(f"  {say('mend')}: {say('release.state' if remark.is_stated else 'release.correct', field=remark.field)}")
 
 
 @click.command(help=say("help.verify.text"))

@@ -155,3 +155,24 @@ def test_rows_without_a_source_are_released_as_they_are_with_a_remark(content_of
 
 def test_an_empty_version_makes_a_package_too(content_of: Callable[..., Content], tmp_path: Path) -> None:
     assert verify(release(content_of([], dropped={"too_few_words": 1}), tmp_path / "package").folder).is_sound
+
+
+def test_records_without_source_or_licence_are_remarked_with_the_field_to_fill(
+    content_of: Callable[..., Content], tmp_path: Path
+) -> None:
+    rows = [
+        {"text": "一", "source": None, "license": None},
+        {"text": "二", "license": " "},
+        {"text": "三", "source": "互联网", "source_details": "no address"},
+    ]
+    remarks = release(content_of(rows), tmp_path / "package").remarks
+    assert [(remark.field, remark.rows, remark.is_stated) for remark in remarks] == [
+        ("license", 2, True),
+        ("source", 1, True),
+        ("source_details", 1, True),
+    ]
+    assert "fill in `license` for the input" in remarks[0].mend
+
+
+def test_records_that_meet_the_format_give_no_remark(content_of: Callable[..., Content], tmp_path: Path) -> None:
+    assert release(content_of([{"text": "一"}]), tmp_path / "package").remarks == ()

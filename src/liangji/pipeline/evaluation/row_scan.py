@@ -233,7 +233,7 @@ class _Counters:
             out_of_window=self._window,
             distributions=[counter.distribution() for counter in self._numbers],
             shares={counter.name: counter.shares() for counter in self._shares},
-            dimensions={counter.name: set(filter(_is_filled, counter.counts)) for counter in self._shares},
+            dimensions={counter.name: {value for value in counter.counts if value and _is_filled(value)} for counter in self._shares},
             unknown={
                 counter.name: sum(rows for value, rows in counter.counts.items() if not _is_filled(value))
                 for counter in self._shares
@@ -249,7 +249,8 @@ def _is_numeric(column: pa.Field) -> bool:
 
 def _is_value(type_: pa.DataType) -> bool:
     """Tell whether a column holds values that one can name in a target: words, whole numbers, yes and no."""
-    return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_integer(type_) or pa.types.is_boolean(type_)
+    of_kind = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_boolean)
+    return any(is_one(type_) for is_one in of_kind)
 
 
 def _day(time: str | None) -> date | None:

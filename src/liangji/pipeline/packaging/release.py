@@ -38,6 +38,7 @@ from liangji.pipeline.packaging.splits import METHOD, ONE, Splits
 from liangji.stores.facts import VersionFacts
 
 _CARDS: tuple[tuple[Language, str], ...] = (("zh", "README.md"), ("en", "README.en.md"))
+_STATED = ("source", "source_details", "license", "original_time")  # what an input of the recipe says of all its records
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -53,6 +54,17 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Why some records do not meet the format requirement; they are released as they are."""
+
+    field: str  # of the record
+    what: str
+    rows: int
+    mend: str
+    is_stated: bool  # the recipe's input can state the field
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """A package that was made. Keep `digest`: it proves later that nothing in the package was changed and listed anew."""
 
@@ -64,6 +76,7 @@ class Released:
     files: int
     size_bytes: int
     digest: str  # SHA-256 of checksums.sha256
+    remarks: tuple[Remark, ...] = ()  # most rows first
 
 
 def release(
@@ -123,7 +136,22 @@ def _write(content: Content, folder: Path, splits: Splits, exporters: Sequence[E
         "files": len(files) + 2,
         "size_bytes": sum(path.stat().st_size for path in list_files(folder)),
         "digest": sha256_of(folder / CHECKSUMS),
+        "remarks": _remarks(report),
     }
+
+
+def _remarks(report: Mapping[str, Any]) -> tuple[Remark, ...]:
+    """Take from the report what its indicator 0201 found wrong with records."""
+    evidence = [entry for result in report["indicators"] if result["code"] == "0201" for entry in result["evidence"]]
+    faults = [fault for entry in evidence if entry["name"] == "faults" for fault in entry["value"].items()]
+    return tuple(_remark(what, rows) for what, rows in sorted(faults, key=lambda item: (-item[1], item[0])))
+
+
+def _remark(what: str, rows: int) -> Remark:
+    name = "source_details" if "source_details" in what else what.partition(" ")[0]
+    is_stated = name in _STATED
+    mend = f"fill in `{name}` for the input in the recipe, and build again" if is_stated else "mend the records, and build again"
+    return Remark(name, what, rows, mend, is_stated)
 
 
 def _export(content: Content, folder: Path, splits: Splits, exporters: Sequence[Exporter]) -> list[ExportedFile]:
