@@ -137,8 +137,8 @@ def band_hashes(signature: Any, bands: Any, rows: Any) -> Any:
 def sketches(signature: Any) -> Any:
     """Keep the lowest two bits of the first `SKETCH_VALUES` values: `SKETCH_WORDS` words of first bits, then as many of second bits.
 
-    Two bits of four times the values that 8 bits would leave room for estimate similarities from 0.5 up with half the error
-    (Li and König 2010, arXiv:0910.3349).
+    In the room of 64 values of 8 bits, these estimate a similarity of 0.8 with a standard error of 0.030 instead of 0.050 (b-bit
+    minwise hashing: Li and König, WWW 2010).
     """
     documents = len(signature)
     output = np.empty((documents, 2 * SKETCH_WORDS), np.int64)
@@ -158,7 +158,7 @@ def most_differences(similarity: float, loss: float) -> int:
 
     Two values are equal with the probability of the similarity, and of the others one pair of bits in four is equal by chance, so a
     pair of Jaccard similarity J differs in each value with probability 3/4 (1 - J), and in all together by the binomial
-    distribution; those of fast similarity sketching spread no wider (Dahlgaard et al. 2017, theorem 2).
+    distribution. The tests count that sketches of short and long texts go beyond it no more often than it says.
 
     >>> most_differences(0.8, 1e-6), most_differences(0.7, 1e-6), most_differences(1, 1e-6)
     (68, 91, 0)
