@@ -70,8 +70,12 @@ def _files(paths: Iterable[Path | str]) -> Iterator[Path]:
     for path in map(Path, paths):
         if path.is_dir():
             yield from sorted(inner for inner in path.rglob("*") if inner.is_file() and not inner.is_symlink())
-        elif path.exists():
+        elif path.is_file():
             yield path
+        elif path.exists():
+            raise InputError(
+                f"'{path}' is a pipe, a socket or a device, not a file", str(Path.cwd()), "write its content into a file"
+            )
         else:
             raise InputError(f"no file or folder '{path}'", str(Path.cwd()), "check the path")
 

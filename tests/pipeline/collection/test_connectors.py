@@ -38,9 +38,20 @@ def test_local_files_are_found_in_order(folder: Path, path: str, origins: list[s
     assert [found.origin for found in LocalFiles().find(path, folder)] == origins
 
 
-def test_a_path_above_the_recipe_keeps_its_way(folder: Path) -> None:
-    assert LocalFiles().find("../raw/a.jsonl", folder / "raw")[0].origin == "a.jsonl"
-    assert LocalFiles().find(str(folder / "raw" / "a.jsonl"), folder / "raw" / "sub")[0].origin == "../a.jsonl"
+@pytest.mark.parametrize(
+    ("path", "origins"),
+    [
+        ("../raw/a.jsonl", ["a.jsonl"]),
+        ("../raw/sub", ["sub/c.jsonl", "sub/deep/d.txt"]),
+        ("../raw/*.jsonl", ["raw/a.jsonl", "raw/b.jsonl"]),
+    ],
+)
+def test_what_lies_outside_the_recipes_folder_is_named_from_its_own(folder: Path, path: str, origins: list[str]) -> None:
+    elsewhere = folder / "recipes"
+    elsewhere.mkdir()
+    assert [found.origin for found in LocalFiles().find(path, elsewhere)] == origins
+    absolute = str(folder / path.removeprefix("../"))
+    assert [found.origin for found in LocalFiles().find(absolute, elsewhere)] == origins
 
 
 @pytest.mark.parametrize("path", ["nothing", "raw/*.csv", "raw/nothing/*"])

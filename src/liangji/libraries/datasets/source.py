@@ -47,16 +47,19 @@ class Inputs:
 
     @cached_property
     def _found(self) -> list[tuple[int, Found]]:
-        listed: dict[str, int] = {}
+        listed: dict[str, tuple[int, str]] = {}
         result = []
         for index, entry in enumerate(self._recipe.inputs):
             for found in connector_for(entry.path).find(entry.path, self._recipe.folder):
-                first = listed.setdefault(found.origin, index)
+                first, location = listed.setdefault(found.origin, (index, found.location))
                 if first != index:
+                    is_same = location == found.location
                     raise UsageError(
-                        f"'{found.origin}' belongs to two inputs",
+                        f"'{found.origin}' belongs to two inputs" if is_same else f"two files would be known as '{found.origin}'",
                         f"inputs.{first} and inputs.{index}",
-                        "narrow one of their paths, so that no record is read twice",
+                        "narrow one of their paths, so that no record is read twice"
+                        if is_same
+                        else "put the recipe in a folder above both, or rename one of their folders",
                     )
                 result.append((index, found))
         return result
@@ -75,7 +78,7 @@ class Inputs:
 
     def read(self, file: SourceFile, consumed: Callable[[int], None]) -> Iterator[pa.RecordBatch | Fault | Note]:
         entry = self._recipe.inputs[file.input_index]
-        with connector_for(entry.path).open(file.location) as stream:
+        with _opened(entry, file.location, file.origin) as stream:
             raw = read_raw(
                 cast("BinaryIO", _Counting(stream, consumed)),
                 file.origin,
@@ -96,7 +99,7 @@ class Inputs:
             known = self._known.file_hash(found.location, found.size_bytes, changed_ns)
             if known is not None:
                 return known
-        with connector_for(self._recipe.inputs[index].path).open(found.location) as stream:
+        with _opened(self._recipe.inputs[index], found.location, found.origin) as stream:
             sha256, _ = fingerprint(stream)
         if self._known is not None and changed_ns:
             self._known.remember_file_hash(found.location, found.size_bytes, changed_ns, sha256)
@@ -126,6 +129,16 @@ def reader_versions() -> list[str]:
         if name.startswith(("read_", "unpack_"))
     ]
     return [_SHAPE_VERSION, *readers, *(f"{library} {version(library)}" for library in _LIBRARIES)]
+
+
+def _opened(entry: Input, location: str, origin: str) -> BinaryIO:
+    """Raises: InputError where the file cannot be opened, or is gone since it was listed."""
+    try:
+        return connector_for(entry.path).open(location)
+    except OSError as error:
+        raise InputError(
+            f"cannot open the file: {error.strerror}", origin, "see that it is there and may be read, then run again"
+        ) from error
 
 
 def _provenance(entry: Input) -> Provenance:

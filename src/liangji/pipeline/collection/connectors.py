@@ -110,7 +110,7 @@ class LocalFiles:
     schemes: ClassVar[tuple[str, ...]] = ("",)
 
     def find(self, path: str, base: Path) -> list[Found]:
-        """List files in order of their origin.
+        """List files in order of their origin: their path from `base`, or from the input's own folder where that lies elsewhere.
 
         Raises: InputError where nothing matches.
         """
@@ -127,21 +127,34 @@ class LocalFiles:
             raise _nothing_there(path, str(base))
         if not found:
             raise _nothing_there(path, str(base))
-        listed = {self._origin(file, base): file for file in found}
+        start = _start(path, base)
+        listed = {self._origin(file, start): file for file in found}
         return [self._found(origin, listed[origin]) for origin in sorted(listed)]
 
     def open(self, location: str) -> BinaryIO:
         return Path(location).open("rb")
 
     @staticmethod
-    def _origin(file: Path, base: Path) -> str:
-        relative = Path(os.path.relpath(file, base)).as_posix()
+    def _origin(file: Path, start: Path) -> str:
+        relative = Path(os.path.relpath(file, start)).as_posix()
         return os.fsencode(relative).decode("utf-8", "backslashreplace")  # a name of another encoding is still a name
 
     @staticmethod
     def _found(origin: str, file: Path) -> Found:
         status = file.stat()
         return Found(origin, str(file), status.st_size, _iso(status.st_mtime))
+
+
+def _start(path: str, base: Path) -> Path:
+    """Say what origins are relative to: the recipe's folder, or the folder around an input that lies outside it.
+
+    So neither records nor packages tell where on a machine the data lay, and the same data elsewhere gives the same version.
+    """
+    pattern = Path(path).expanduser()
+    fixed = next((index for index, part in enumerate(pattern.parts) if _PATTERN & set(part)), len(pattern.parts))
+    root = Path(os.path.abspath(base.joinpath(*pattern.parts[:fixed])))  # noqa: PTH100  # links stay as they are named
+    inside = root.is_relative_to(os.path.abspath(base))  # noqa: PTH100
+    return base if inside else root.parent
 
 
 def _is_hidden(relative: Path) -> bool:

@@ -34,7 +34,7 @@ csv.field_size_limit((1 << 31) - 1)  # the library's limit holds for the whole p
 
 # Nine digits at most: what is longer is a telephone, an account, an identity, and must keep its characters.
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,8})")
-_DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,8})\.(\d{1,15})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,8})\.(\d{1,18})")  # as many places as a double prints
 _DECIMAL_COMMA = re.compile(r"-?(?:0|[1-9]\d{0,8}),\d{1,15}")
 _TIME = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?[T ]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?")
 _FORMULA = re.compile(r"[=+@\t\r]|-(?!\s*[\d.,]+$)")
