@@ -409,6 +409,11 @@ def test_columns_keep_their_characters_unless_they_are_plain_numbers() -> None:
     assert records(read(table, "a.csv"))[0] == {"id": 1, "code": "007", "phone": "13900000000", "price": 2.5, "version": "1.10"}
 
 
+def test_a_number_with_all_the_places_of_a_double_does_not_make_its_column_text() -> None:
+    table = b"time,load\n2024-01-01 00:00:00,6.4479999999999995\n2024-01-01 00:05:00,6.5\n"
+    assert [record["load"] for record in records(read(table, "a.csv"))] == [6.4479999999999995, 6.5]
+
+
 def test_old_line_ends_and_odd_headers_are_read() -> None:
     assert records(read(b"a,b\r1,x\r2,y\r", "a.csv")) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
     items = read(b"a,a,\n1,2,3\n", "a.csv")
