@@ -7,14 +7,14 @@ import pickle
 import pytest
 
 from liangji.core import errors
-from liangji.core.errors import LiangjiError, RecipeError, RecipeFault
+from liangji.core.errors import DocumentError, DocumentFault, LiangjiError
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LiangjiError)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_crosses_processes(kind: type[LiangjiError]) -> None:
-    error = kind("a", (RecipeFault(1, "x", "y"),)) if kind is RecipeError else kind("what", "where", "mend")
+    error = kind("a", (DocumentFault(1, "x", "y"),)) if issubclass(kind, DocumentError) else kind("what", "where", "mend")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # our own bytes
 
 

@@ -73,6 +73,37 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
         recipe(GOOD.replace("license:", "licence:"))
 
 
+@pytest.mark.parametrize(
+    ("good", "bad", "mend"),
+    [
+        ("dataset: statutes", "dataset: a b", "write it like `dataset: line_logs`: name of the dataset"),
+        ("dataset: statutes\n", "", "add `dataset: line_logs`: name of the dataset"),
+        ("path: raw/*.jsonl.gz\n    ", "", "add `path: raw/*.jsonl`: file, folder"),
+        ("pretraining", "pretrain", "did you mean 'pretraining'?"),
+        ("preset: chinese", "preset: chines", "did you mean 'chinese'?"),
+        ("similarity: 0.8", "similarity: 8", "write a number > 0.3 and <= 1: Jaccard similarity"),
+        ("{message: first build}", "{version: one}", "write it like `version: 1.2.0`: semantic version"),
+        (
+            "preset: chinese",
+            "where: word_count > 3, reason: too short",
+            "drop reason of the rows that `where` does not keep, one word",
+        ),
+        ("fields: {text: body}", "fields: body", "write a mapping: {name: value}: column of the record"),
+        ("license: CC-BY-4.0", "license: 4", "write text: licence"),
+        ("preset: chinese", "rules: [{reason: a}]", "add `where: …`: condition over columns"),
+    ],
+)
+def test_every_fault_says_what_may_stand_there(good: str, bad: str, mend: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe(GOOD.replace(good, bad))
+    assert [mend in fault.mend for fault in caught.value.faults] == [True]
+
+
+def test_a_reason_may_be_a_word_of_any_language() -> None:
+    kept = recipe(GOOD.replace("preset: chinese", 'where: "word_count >= 5", reason: 太短')).steps[2].operator
+    assert kept.reason == "太短"
+
+
 def test_a_duplicate_key_is_a_fault_with_both_lines() -> None:
     assert faults(GOOD + "kind: benchmark\n") == [(16, "kind", "duplicate key, first on line 2")]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import orjson
 
-from liangji.core.errors import LiangjiError, RecipeError
+from liangji.core.errors import DocumentError, LiangjiError
 from liangji.locales import Language, text
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def tell(line: str) -> None:
 
 def report_error(error: LiangjiError) -> None:
     """Show an error on stderr: what, where, mend."""
-    if isinstance(error, RecipeError):
+    if isinstance(error, DocumentError):
         for fault in error.faults:
             place = f"{error.file}:{fault.line}" if fault.line else error.file
             _say_error(f"{place} {fault.field}".rstrip() + f": {fault.what}", "", fault.mend)

@@ -2,7 +2,9 @@
 
 LiangjiError
 ├── UsageError            the caller asked for something that cannot be done as asked (exit status 2)
-│   ├── RecipeError       one or more faults in a recipe, reported together
+│   ├── DocumentError     one or more faults in a file that a person wrote, reported together
+│   │   ├── RecipeError       in a recipe
+│   │   └── RequirementsError in the requirements of a dataset
 │   └── UnknownName       a name that is not registered or stored; suggests the nearest
 ├── InputError            an input file that cannot be read as it is
 │   └── LimitExceeded     an input that would cost more memory, disk or time than its limits allow
@@ -44,8 +46,8 @@ class UsageError(LiangjiError):
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeFault:
-    """One fault of a recipe; `line` is 1-based, 0 where the field is missing altogether."""
+class DocumentFault:
+    """One fault of a document; `line` is 1-based, 0 where the field is missing altogether."""
 
     line: int
     field: str
@@ -53,13 +55,14 @@ class RecipeFault:
     mend: str = ""
 
 
-class RecipeError(UsageError):
-    """Every fault of one recipe, in order of their lines."""
+class DocumentError(UsageError):
+    """Every fault of one document, in order of their lines."""
 
-    code: ClassVar[str] = "recipe_error"
+    code: ClassVar[str] = "document_error"
+    document: ClassVar[str] = "document"
 
-    def __init__(self, file: str, faults: tuple[RecipeFault, ...]) -> None:
-        super().__init__(f"{len(faults)} fault(s) in the recipe", file)
+    def __init__(self, file: str, faults: tuple[DocumentFault, ...]) -> None:
+        super().__init__(f"{len(faults)} fault(s) in the {self.document}", file)
         self.args = (file, faults)
         self.file, self.faults = file, faults
 
@@ -71,6 +74,16 @@ class RecipeError(UsageError):
             if fault.mend:
                 lines.append(f"  mend:  {fault.mend}")
         return "\n".join(lines)
+
+
+class RecipeError(DocumentError):
+    code: ClassVar[str] = "recipe_error"
+    document: ClassVar[str] = "recipe"
+
+
+class RequirementsError(DocumentError):
+    code: ClassVar[str] = "requirements_error"
+    document: ClassVar[str] = "requirements"
 
 
 class UnknownName(UsageError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from liangji.core.digest import canonical_hash
-from liangji.core.errors import RecipeError, RecipeFault, SchemaError
+from liangji.core.errors import DocumentFault, RecipeError, SchemaError
 from liangji.core.operator import PARENT_ROW, OperatorKind
 from liangji.core.schema import DECISION, ORIGIN, RECORD, record_schema
 from liangji.engine.gathered import exchange_batches
@@ -126,7 +126,7 @@ def _infer_schema(recipe: Recipe) -> pa.Schema:
         try:
             batch = _push_empty(step, batch)
         except SchemaError as error:
-            fault = RecipeFault(step.line, f"steps.{position}.{step.name}", f"{error.what} ({error.where})", error.mend)
+            fault = DocumentFault(step.line, f"steps.{position}.{step.name}", f"{error.what} ({error.where})", error.mend)
             raise RecipeError(recipe.file, (fault,)) from error
     return batch.schema
 

@@ -9,19 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from liangji.core import registry
 from liangji.core.digest import canonical_hash
-from liangji.core.errors import InputError, LiangjiError, RecipeError, RecipeFault
+from liangji.core.errors import DocumentFault, InputError, LiangjiError, RecipeError
 from liangji.core.operator import OperatorKind
 from liangji.core.reading import ReadLimits
 from liangji.core.schema import Kind, Modality, record_schema
+from liangji.engine.document import Document, dotted
 
 _MODEL = ConfigDict(extra="forbid", frozen=True)
 _NEVER_WRITTEN = ("file", "text", "folder")  # fields of a recipe that come from where it was read
+_EXAMPLES = {
+    "dataset": "line_logs",
+    "kind": "pretraining",
+    "inputs": "[{path: raw/*.jsonl}]",
+    "path": "raw/*.jsonl",
+    "version": "1.2.0",
+}
 
 
 class Input(BaseModel):
@@ -135,11 +142,11 @@ def parse_recipe(text: str, file: str, folder: Path, environment: Mapping[str, s
 
     Raises: RecipeError with every fault.
     """
-    document = _Document(file)
+    document = Document(file, RecipeError, _EXAMPLES, _NEVER_WRITTEN)
     value = document.load(text)
     faults = document.faults
     if not isinstance(value, dict):
-        raise RecipeError(file, (*faults, RecipeFault(1, "", "a recipe is a mapping", "start with `dataset: name`")))
+        raise RecipeError(file, (*faults, DocumentFault(1, "", "a recipe is a mapping", "start with `dataset: name`")))
     raw_steps = value.pop("steps", None)
     steps = list(_steps(raw_steps if raw_steps is not None else [], document, environment))
     try:
@@ -153,7 +160,7 @@ def parse_recipe(text: str, file: str, folder: Path, environment: Mapping[str, s
     return recipe.model_copy(update={"steps": steps})
 
 
-def _input_faults(recipe: Recipe, document: _Document) -> list[RecipeFault]:
+def _input_faults(recipe: Recipe, document: Document) -> list[DocumentFault]:
     """Find columns that no record has and formats that nobody reads, before the first file is opened."""
     faults = []
     columns = record_schema(recipe.kind, recipe.modality).names
@@ -166,11 +173,11 @@ def _input_faults(recipe: Recipe, document: _Document) -> list[RecipeFault]:
             wrong.append((("format",), entry.format, "format", formats))
         for place, name, what, known in wrong:
             path = ("inputs", index, *place)
-            faults.append(RecipeFault(document.line(path), _dotted(path), f"no {what} '{name}'", registry.suggestion(name, known)))
+            faults.append(DocumentFault(document.line(path), dotted(path), f"no {what} '{name}'", registry.suggestion(name, known)))
     return faults
 
 
-def _steps(value: Any, document: _Document, environment: Mapping[str, str]) -> Iterator[Step]:
+def _steps(value: Any, document: Document, environment: Mapping[str, str]) -> Iterator[Step]:
     if not isinstance(value, list):
         document.report(("steps",), "a list of steps is expected", "write each as `- name: {options}`")
         return
@@ -189,7 +196,7 @@ def _steps(value: Any, document: _Document, environment: Mapping[str, str]) -> I
 
 
 def _step(
-    name: str, options: Any, known: list[str], document: _Document, place: tuple[Any, ...], environment: Mapping[str, str]
+    name: str, options: Any, known: list[str], document: Document, place: tuple[Any, ...], environment: Mapping[str, str]
 ) -> Step | None:
     if name not in known:
         document.report((*place, name), f"no operator '{name}'", registry.suggestion(name, known))
@@ -221,7 +228,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def _with_secrets(
-    kind: type, options: dict[str, Any], document: _Document, place: tuple[Any, ...], environment: Mapping[str, str]
+    kind: type, options: dict[str, Any], document: Document, place: tuple[Any, ...], environment: Mapping[str, str]
 ) -> dict[str, Any]:
     """Fill in the secret options; the message of a fault never shows what was written."""
     filled = dict(options)
@@ -239,98 +246,6 @@ def _with_secrets(
         else:
             filled[name] = environment[variable[1]]
     return filled
-
-
-class _Document:
-    """A YAML document as plain values, with the line of each field and the faults found so far."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.faults: list[RecipeFault] = []
-        self._lines: dict[tuple[Any, ...], int] = {}
-
-    def load(self, text: str) -> Any:
-        try:
-            node = yaml.compose(text, yaml.SafeLoader)
-            return None if node is None else self._value(node, (), frozenset())
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 0
-            fault = RecipeFault(line, "", f"not YAML: {error.problem}", "check indentation, quotes and brackets near this line")
-            raise RecipeError(self.file, (fault,)) from error
-        except (yaml.YAMLError, ValueError) as error:  # an unprintable character, a date that is none
-            raise RecipeError(self.file, (RecipeFault(0, "", f"not YAML: {error}", "save it as plain UTF-8 text"),)) from error
-
-    def _value(self, node: yaml.Node, path: tuple[Any, ...], open_nodes: frozenset[int]) -> Any:
-        self._lines[path] = node.start_mark.line + 1
-        if id(node) in open_nodes:
-            self.report(path, "an alias may not contain itself", "write the value out")
-            return None
-        inside = open_nodes | {id(node)}
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path, inside)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._value(child, (*path, index), inside) for index, child in enumerate(node.value)]
-        return yaml.SafeLoader("").construct_object(node)
-
-    def _mapping(self, node: yaml.MappingNode, path: tuple[Any, ...], inside: frozenset[int]) -> dict[Any, Any]:
-        values: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            key = key_node.value
-            if not isinstance(key, str):
-                self.report(path, "a name must be plain text", "write `name: value`")
-                continue
-            if key in values:
-                first = self._lines[(*path, key)]
-                self.faults.append(
-                    RecipeFault(
-                        key_node.start_mark.line + 1,
-                        _dotted((*path, key)),
-                        f"duplicate key, first on line {first}",
-                        "keep one of them",
-                    )
-                )
-                continue
-            values[key] = self._value(value_node, (*path, key), inside)
-            self._lines[(*path, key)] = key_node.start_mark.line + 1
-        return values
-
-    def line(self, path: tuple[Any, ...]) -> int:
-        """Give the line of a field, or of the nearest thing around it that was written."""
-        while path and path not in self._lines:
-            path = path[:-1]
-        return self._lines.get(path, 0)
-
-    def report(self, path: tuple[Any, ...], what: str, mend: str) -> None:
-        self.faults.append(RecipeFault(self.line(path), _dotted(path), what, mend))
-
-    def fault(self, problem: Mapping[str, Any], model: Any, prefix: tuple[Any, ...] = ()) -> RecipeFault:
-        """Turn a fault of pydantic into one of ours: the line, the field, and the nearest known name for an unknown one."""
-        location = tuple(part for part in problem["loc"] if (*prefix, part) in self._lines or not _is_branch(part))
-        path = (*prefix, *location)
-        mend = ""
-        if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            mend = registry.suggestion(str(location[-1]), _names_beside(model, location))
-            return RecipeFault(self.line(path), _dotted(path), f"unknown name '{location[-1]}'", mend)
-        return RecipeFault(self.line(path), _dotted(path), problem["msg"], mend)
-
-
-def _dotted(path: tuple[Any, ...]) -> str:
-    return ".".join(str(part) for part in path)
-
-
-def _is_branch(part: Any) -> bool:
-    """Tell pydantic's own names of union branches (`list[str]`, `function-after[…]`) from fields."""
-    return isinstance(part, str) and re.search(r"[\[\]()]|^(str|int|float|bool)$", part) is not None
-
-
-def _names_beside(model: Any, location: tuple[Any, ...]) -> list[str]:
-    """List the field names that are known where an unknown one was found."""
-    schema = TypeAdapter(model).json_schema()
-    definitions, here = schema.get("$defs", {}), schema
-    for part in location[:-1]:
-        here = here.get("items", {}) if isinstance(part, int) else here.get("properties", {}).get(part, {})
-        here = definitions.get(here.get("$ref", "").rpartition("/")[2], here)
-    return [name for name in here.get("properties", {}) if name not in _NEVER_WRITTEN]
 
 
 def recipe_schema() -> dict[str, Any]:

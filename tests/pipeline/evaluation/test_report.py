@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from liangji.core.errors import InputError
+from liangji.core.errors import RequirementsError
 from liangji.core.schema import Kind, Modality
 from liangji.locales import topic
 from liangji.pipeline.evaluation.documentation import ASPECTS
@@ -260,7 +260,19 @@ def test_one_row_without_a_licence_leaves_the_licence_open_however_rare_it_is(st
 def test_wrong_requirements_are_told_all_at_once(tmp_path: Path) -> None:
     path = tmp_path / "requirements.yaml"
     path.write_text("minimum_rows: 0\nminimum_token: 5\n", "utf-8")
-    with pytest.raises(InputError, match=r"minimum_rows.*minimum_token"):
+    with pytest.raises(RequirementsError) as told:
         read_requirements(path)
+    assert [(fault.line, fault.field, fault.mend.partition(":")[0]) for fault in told.value.faults] == [
+        (1, "minimum_rows", "write a whole number >= 1"),
+        (2, "minimum_token", "did you mean 'minimum_tokens'?"),
+    ]
+    path.write_text("earliest_time: 2024-02-31\nlatest_time: yesterday\n", "utf-8")
+    with pytest.raises(RequirementsError):
+        read_requirements(path)
+    path.write_text("- minimum_rows\n", "utf-8")
+    with pytest.raises(RequirementsError, match="are a mapping"):
+        read_requirements(path)
+    path.write_text("earliest_time: 2024-01-31\n", "utf-8")
+    assert read_requirements(path).earliest_time == "2024-01-31"
     path.write_text("minimum_rows: 50000\nstatements: {limitations: 单一产线}\n", "utf-8")
     assert read_requirements(path) == Requirements(minimum_rows=50_000, statements={"limitations": "单一产线"})

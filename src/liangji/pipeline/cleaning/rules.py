@@ -26,6 +26,8 @@ from liangji.core.schema import Modality
 
 WORD_MODE = "word_mode"  # the column in which `measure_text` says how it cut words
 
+REASON = r"^[\p{L}\p{M}\p{N}_]+$"  # letters of any script: people read it
+
 PresetName = Literal["gopher", "c4", "fineweb", "chinese"]
 
 
@@ -48,7 +50,9 @@ def _only_false(value: bool) -> bool:
 
 Threshold = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # strict: true is no number, and 0 is not false
 Without = Annotated[bool, Field(strict=True), AfterValidator(_only_false)]
-Reason = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="what is wrong with a row that fails: too_few_words")]
+Reason = Annotated[
+    str, Field(pattern=REASON, description="what is wrong with a row that fails, one word without spaces: too_few_words, 太短")
+]
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -108,7 +112,9 @@ class Keep:
         Condition | None,
         Field(description="condition over columns that keeps a row, such as `word_count >= 50 and digit_share < 0.3`"),
     ] = None
-    reason: Annotated[Reason, Field(description="drop reason of the rows that `where` does not keep")] = "rule_not_met"
+    reason: Annotated[Reason, Field(description="drop reason of the rows that `where` does not keep, one word without spaces")] = (
+        "rule_not_met"
+    )
     rules: Annotated[tuple[Rule, ...], Field(description="further conditions, each with its own reason")] = ()
     overrides: Annotated[
         dict[str, Threshold | Without],

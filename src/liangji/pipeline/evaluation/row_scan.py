@@ -233,7 +233,9 @@ class _Counters:
             out_of_window=self._window,
             distributions=[counter.distribution() for counter in self._numbers],
             shares={counter.name: counter.shares() for counter in self._shares},
-            dimensions={counter.name: {value for value in counter.counts if value and _is_filled(value)} for counter in self._shares},
+            dimensions={
+                counter.name: {value for value in counter.counts if value and _is_filled(value)} for counter in self._shares
+            },
             unknown={
                 counter.name: sum(rows for value, rows in counter.counts.items() if not _is_filled(value))
                 for counter in self._shares
