@@ -251,3 +251,20 @@ def test_a_release_tells_which_field_of_the_recipe_is_missing(folder: Path, run:
     assert "1 of 1 records do not meet the format requirement: license is empty" in told
     assert "fill in `license` for the input in the recipe" in told
     assert run("release", "notes", "--to", "again", "--json").json["remarks"][0]["field"] == "license"
+
+
+def test_a_message_that_is_not_recorded_is_said(folder: Path, run: Any) -> None:
+    run("build", "recipe.yaml")
+    assert "版本说明仍为：first" in run("build", "recipe.yaml", "--message", "second").out
+    assert "版本说明仍为" not in run("build", "recipe.yaml").out
+
+
+def test_the_lists_of_a_build_in_json_are_bounded(folder: Path, run: Any) -> None:
+    for number in range(60):
+        (folder / f"broken-{number}.jsonl").write_text("{\n" * 30, "utf-8")
+    (folder / "recipe.yaml").write_text(
+        RECIPE.replace("path: notes.jsonl", "path: '*.jsonl'") + "limits: {fault_share: 1}\n", "utf-8"
+    )
+    built = run("build", "recipe.yaml", "--json").json
+    assert (len(built["faults"]), built["quarantined"]) == (1000, 1801)
+    assert (len(built["notes"]), built["notes_total"]) == (0, 0)

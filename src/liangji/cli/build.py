@@ -22,6 +22,7 @@ from liangji.engine.budget import Budget
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import building
 
+_LISTED = 1000  # faults, and notes, of a build in JSON
 _FAULTS_SHOWN, _FAULTS_ALIKE, _NOTES_SHOWN = 20, 2, 8  # of faults with one mend in one file, two say it all
 
 
@@ -87,8 +88,10 @@ def summary(result: RunResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "units_run": result.units_run,
         "units_reused": result.units_reused,
-        "faults": result.faults,
-        "notes": result.notes,
+        "unrecorded_message": result.unrecorded_message,
+        "faults": result.faults[:_LISTED],
+        "notes": result.notes[:_LISTED],
+        "notes_total": len(result.notes),
     }
 
 
@@ -107,6 +110,8 @@ def _show_forecast(forecast: building.Forecast, *, as_json: bool) -> None:
 def show_result(result: RunResult) -> None:
     version, ledger = result.version, result.ledger
     click.echo(say("build.done" if result.is_new else "build.same", dataset=version.dataset, number=version.number, id=version.id))
+    if result.unrecorded_message:
+        click.echo(say("build.unrecorded", message=version.message))
     steps = [
         (step["step"], step["rows_in"], step["rows_out"], _reasons(step["dropped"]), step["quarantined"])
         for step in ledger["steps"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +35,8 @@ T = TypeVar("T")
 
 _READ = "0 read"
 _NOTES_KEPT = 1000  # with a version
+_FAULTS_TOLD, _PLACES_TOLD = 8, 3  # of a run where no record could be used
+_NUMBER = re.compile(r"\d+")
 _FAULT_SHARE_FROM = 100  # rows: below that a share says nothing
 
 
@@ -49,6 +52,7 @@ class RunResult:
     seconds: float
     units_run: int
     units_reused: int
+    unrecorded_message: str = ""  # where the version was there already, with another message
 
 
 @dataclass(slots=True)
@@ -144,7 +148,7 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
     every = [unit for group in done for unit in group]
     ledger = Ledger.close(unit.counts for unit in every).as_dict()
     if ledger["rows_in"] and ledger["quarantined"] == ledger["rows_in"]:
-        raise _nothing_read(every)
+        raise _nothing_read(every, ledger["quarantined"])
     result = _commit(state, run_id, author, message, started, files, by_file, every, units, ledger)
     _forget_others(state, files, by_file, every)
     state.progress.done()
@@ -371,7 +375,8 @@ def _commit(
 
     def result(version: VersionFacts, *, is_new: bool) -> RunResult:
         faults = [fault for unit in every for fault in unit.faults]
-        return RunResult(version, is_new, ledger, faults, notes, seconds, state.units_run, state.units_reused)
+        unrecorded = message if message != version.message else ""
+        return RunResult(version, is_new, ledger, faults, notes, seconds, state.units_run, state.units_reused, unrecorded)
 
     if identifier in existing:
         return result(workspace.metadata.make_newest(dataset, identifier), is_new=False)
@@ -446,15 +451,26 @@ def _environment(budget: Budget) -> dict[str, Any]:
     }
 
 
-def _nothing_read(units: Iterable[Unit]) -> RunError:
-    """Say what was wrong with each input where not one record could be used."""
-    lines = [
-        f"{_place(fault)}: {fault['what']}" + (f" ({fault['mend']})" if fault["mend"] else "")
-        for unit in units
-        for fault in unit.faults
-    ]
-    shown = "\n         ".join(lines[:20]) + (f"\n         and {len(lines) - 20} more" if len(lines) > 20 else "")
-    return RunError("no record could be used, so no version was made", shown, "mend the inputs, or leave them out of the recipe")
+def _nothing_read(units: Sequence[Unit], quarantined: int) -> RunError:
+    """Say what was wrong where not one record could be used: each different fault once, with its number and first places."""
+    alike: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    told = [fault for unit in units for fault in unit.faults]
+    for fault in told:
+        alike.setdefault((fault["error_code"], _NUMBER.sub("0", fault["what"]), fault["mend"]), []).append(fault)
+    groups = sorted(alike.values(), key=len, reverse=True)
+    lines = []
+    for group in groups[:_FAULTS_TOLD]:
+        places = list(dict.fromkeys(map(_place, group)))
+        more = f" and {len(places) - _PLACES_TOLD} more" if len(places) > _PLACES_TOLD else ""
+        mend = f" ({group[0]['mend']})" if group[0]["mend"] else ""
+        times = f" — {len(group)} times" if len(group) > 1 else ""
+        lines.append(f"{', '.join(places[:_PLACES_TOLD])}{more}: {group[0]['what']}{mend}{times}")
+    if len(groups) > _FAULTS_TOLD:
+        lines.append(f"and {len(groups) - _FAULTS_TOLD} other faults")
+    if quarantined > len(told):
+        lines.append(f"and {quarantined - len(told)} more records of these files")
+    mend = "mend the inputs, or leave them out of the recipe"
+    return RunError("no record could be used, so no version was made", "\n         ".join(lines), mend)
 
 
 def _place(fault: dict[str, Any]) -> str:

@@ -146,6 +146,31 @@ def test_inputs_of_which_nothing_can_be_read_make_no_version(tmp_path: Path) -> 
     assert looking.list_datasets(Workspace.open(tmp_path / "w"))[0][1] is None
 
 
+def test_where_nothing_can_be_read_each_different_fault_is_told_once_with_its_number(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.jsonl").write_text('{"text": "cut\n' * 30, "utf-8")
+    (raw / "b.jsonl").write_text('{"number": 1}\n' * 2, "utf-8")
+    (raw / "c.zip").write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "recipe.yaml").write_text(RECIPE, "utf-8")
+    with pytest.raises(RunError) as stopped:
+        run(tmp_path / "recipe.yaml", tmp_path / "w")
+    lines = [line.strip() for line in stopped.value.where.splitlines()]
+    assert len(lines) == 4
+    assert lines[0].startswith("raw/a.jsonl:1, raw/a.jsonl:2, raw/a.jsonl:3 and 17 more: line 1 is not JSON")
+    assert lines[0].endswith("— 20 times")
+    assert lines[1].startswith("raw/b.jsonl:1, raw/b.jsonl:2: ")
+    assert lines[3] == "and 10 more records of these files"
+
+
+def test_a_message_that_is_not_recorded_is_given_back(recipe: Path, tmp_path: Path) -> None:
+    first, same, other = (
+        build(recipe, Workspace.open(tmp_path / "w"), message=message) for message in ("first build", "first build", "second")
+    )
+    assert [result.unrecorded_message for result in (first, same, other)] == ["", "", "second"]
+    assert other.version.message == "first build"
+
+
 def test_fields_no_column_takes_stay_as_extra(recipe: Path, tmp_path: Path) -> None:
     run(recipe, tmp_path / "w")
     row = next(looking.rows(Workspace.open(tmp_path / "w"), "notes"))
