@@ -175,7 +175,7 @@ def test_all_faults_of_a_recipe_are_told_with_their_lines(folder: Path, run: Any
     assert "'words'" in ran.err
 
 
-@pytest.mark.parametrize(("language", "words"), [("zh", ("错误: ", "  处理: ")), ("en", ("error: ", "  mend: "))])
+@pytest.mark.parametrize(("language", "words"), [("zh", ("错误：", "  处理：")), ("en", ("error: ", "  mend: "))])
 def test_the_command_line_is_one_process_that_speaks_one_language(folder: Path, language: str, words: tuple[str, str]) -> None:
     ran = started("datasets", "show", "nowhere", language=language, cwd=folder)
     assert (ran.returncode, ran.stdout) == (MISUSED, "")
@@ -268,3 +268,22 @@ def test_the_lists_of_a_build_in_json_are_bounded(folder: Path, run: Any) -> Non
     built = run("build", "recipe.yaml", "--json").json
     assert (len(built["faults"]), built["quarantined"]) == (1000, 1801)
     assert (len(built["notes"]), built["notes_total"]) == (0, 0)
+
+
+def test_chinese_comes_before_the_english_words(folder: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The phrase of the code, then the words themselves; in English the words alone. JSON keeps the codes."""
+    steps = RECIPE.replace(", reason: too_short", "")
+    (folder / "recipe.yaml").write_text(steps, "utf-8")
+    built = run("build", "recipe.yaml")
+    assert "隔离 notes.jsonl:4: 输入无法读取 — line 4 is not JSON" in built.err
+    assert "rule_not_met（不满足规则） 1" in built.out
+    assert "rule_not_met（不满足规则）" in run("datasets", "rows", "notes", "--which", "dropped").out
+    assert "输入无法读取 — line 4" in run("datasets", "rows", "notes", "--which", "quarantined").out
+    assert "（" not in run("datasets", "rows", "notes", "--which", "dropped", "--json", "--reason", "rule_not_met").out
+    assert run("datasets", "show", "nowhere").err.startswith("错误：没有这个名称 — ")
+    (folder / "recipe.yaml").write_text(RECIPE.replace("pretraining", "pretrain"), "utf-8")
+    assert "错误：配方有误 — recipe.yaml:3 kind: " in run("build", "recipe.yaml").err
+    (folder / "a.yaml").write_text(steps, "utf-8")
+    monkeypatch.setenv("LIANGJI_LANG", "en")
+    told = run("build", "a.yaml")
+    assert not any("\u4e00" <= letter <= "\u9fff" for letter in told.out + told.err)

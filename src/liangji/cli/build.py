@@ -15,7 +15,18 @@ from typing import Any
 
 import click
 
-from liangji.cli.output import json_option, open_workspace, say, tell, workspace_options, write_json, write_table
+from liangji.cli.output import (
+    explained,
+    explained_reason,
+    json_option,
+    labelled,
+    open_workspace,
+    say,
+    tell,
+    workspace_options,
+    write_json,
+    write_table,
+)
 from liangji.cli.progress import TerminalProgress
 from liangji.core.units import format_duration, format_size, parse_size
 from liangji.engine.budget import Budget
@@ -135,22 +146,24 @@ def show_result(result: RunResult) -> None:
 
 
 def _reasons(dropped: dict[str, int]) -> str:
-    return ", ".join(f"{reason} {rows:,}" for reason, rows in sorted(dropped.items(), key=lambda item: -item[1])) or "-"
+    return (
+        ", ".join(f"{explained_reason(name)} {rows:,}" for name, rows in sorted(dropped.items(), key=lambda item: -item[1])) or "-"
+    )
 
 
 def _show_faults(result: RunResult) -> None:
     """Name on stderr what could not be read or processed, and what a person should know."""
     shown = list(_telling(result.faults))[:_FAULTS_SHOWN]
     for fault in shown:
-        tell(f"{click.style(say('build.fault'), fg='yellow')} {place(fault)}: {fault['what']}")
+        tell(f"{click.style(say('build.fault'), fg='yellow')} {place(fault)}: {explained(fault['error_code'], fault['what'])}")
         if fault["mend"]:
-            tell(f"  {say('mend')}: {fault['mend']}")
+            tell(f"  {labelled('mend', fault['mend'])}")
     hidden = result.ledger["quarantined"] - len(shown)
     if hidden > 0:
         tell(say("build.more_faults", rows=f"{hidden:,}", dataset=result.version.dataset))
     notes: dict[str, list[str]] = {}
     for note in result.notes:
-        notes.setdefault(note["what"], []).append(place(note))
+        notes.setdefault(explained(note["code"], note["what"]), []).append(place(note))
     for what, places in list(notes.items())[:_NOTES_SHOWN]:
         others = say("build.and_others", files=f"{len(places) - 1:,}") if len(places) > 1 else ""
         tell(f"{click.style(say('build.note'), fg='cyan')} {places[0]}{others}: {what}")

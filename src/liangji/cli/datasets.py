@@ -7,7 +7,16 @@ from typing import Any, cast
 
 import click
 
-from liangji.cli.output import json_option, open_workspace, say, workspace_options, write_json, write_table
+from liangji.cli.output import (
+    explained,
+    explained_reason,
+    json_option,
+    open_workspace,
+    say,
+    workspace_options,
+    write_json,
+    write_table,
+)
 from liangji.libraries.datasets import looking
 from liangji.stores.facts import VersionFacts
 
@@ -62,7 +71,7 @@ def show(dataset: str, reference: str | None, *, as_json: bool, **place: Any) ->
     )
     ledger = version.ledger
     for reason, rows in sorted(ledger["dropped"].items(), key=lambda item: -item[1]):
-        click.echo(f"  - {reason}: {rows:,}")
+        click.echo(f"  - {explained_reason(reason)}: {rows:,}")
     click.echo(say("datasets.quarantined", rows=f"{ledger['quarantined']:,}"))
     click.echo(say("datasets.signals", names=", ".join(version.signals) or "-"))
 
@@ -96,7 +105,7 @@ def diff(dataset: str, before: str, after: str | None, *, as_json: bool, **place
         examples = found.examples.get(name)
         click.echo(f"  {say(f'datasets.{name}')}: {getattr(found, name):,}" + (f"  ({', '.join(examples)})" if examples else ""))
     for reason, (old, new) in found.dropped.items():
-        click.echo(f"  {reason}: {old:,} → {new:,}")
+        click.echo(f"  {explained_reason(reason)}: {old:,} → {new:,}")
     if found.recipe_changed:
         click.echo(say("datasets.recipe_changed"))
 
@@ -143,7 +152,14 @@ def rows(
         "dropped": ("origin", "record", "drop_step", "drop_reason", "drop_number", "drop_detail"),
         "quarantined": ("origin", "line", "step", "what"),
     }[which]
-    write_table([*columns, say("datasets.excerpt")], [(*(row[name] for name in columns), _excerpt(row)) for row in found])
+    write_table([*columns, say("datasets.excerpt")], [(*(_said(row, name) for name in columns), _excerpt(row)) for row in found])
+
+
+def _said(row: dict[str, Any], name: str) -> Any:
+    """Give a value as people read it: what a code means stands beside it."""
+    if name == "drop_reason":
+        return explained_reason(row[name])
+    return explained(row["error_code"], row[name]) if name == "what" else row[name]
 
 
 def _parsed(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import click
 import orjson
 
 from liangji.core.errors import DocumentError, LiangjiError
-from liangji.locales import Language, text
+from liangji.locales import Language, text, topic
 
 if TYPE_CHECKING:
     from liangji.stores.workspace import Workspace
@@ -34,6 +34,23 @@ def language() -> Language:
 
 def say(key: str, **values: object) -> str:
     return text(f"cli.{key}", language(), **values)
+
+
+def explained(code: str, what: str) -> str:
+    """Put what a code means before its English words, where the reader's language is another."""
+    phrase = "" if language() == "en" or code == LiangjiError.code else topic("errors", language())["codes"].get(code, "")
+    return f"{phrase} — {what}" if phrase else what
+
+
+def explained_reason(name: str) -> str:
+    """Name a drop reason, and say what it means where the reader's language is not English and it is one of ours."""
+    words = "" if language() == "en" else topic("report", language())["reasons"].get(name, "")
+    return f"{name}（{words}）" if words else name
+
+
+def labelled(key: str, words: str, **style: Any) -> str:
+    """Write `label: words` with the colon of the language."""
+    return f"{click.style(say(key), **style)}{'：' if language() == 'zh' else ': '}{words}"
 
 
 def workspace_options(command: Command) -> Command:
@@ -130,13 +147,13 @@ def report_error(error: LiangjiError) -> None:
     if isinstance(error, DocumentError):
         for fault in error.faults:
             place = f"{error.file}:{fault.line}" if fault.line else error.file
-            _say_error(f"{place} {fault.field}".rstrip() + f": {fault.what}", "", fault.mend)
+            _say_error(explained(error.code, f"{place} {fault.field}".rstrip() + f": {fault.what}"), "", fault.mend)
         return
-    _say_error(error.what, error.where, error.mend)
+    _say_error(explained(error.code, error.what), error.where, error.mend)
 
 
 def _say_error(what: str, where: str, mend: str) -> None:
-    click.echo(f"{click.style(say('error'), fg='red', bold=True)}: {what}", err=True)
+    tell(labelled("error", what, fg="red", bold=True))
     for label, line in (("where", where), ("mend", mend)):
         if line:
-            click.echo(f"  {say(label)}: {line}", err=True)
+            tell(f"  {labelled(label, line)}")

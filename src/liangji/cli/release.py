@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from liangji.cli.output import json_option, open_workspace, say, tell, workspace_options, write_json
+from liangji.cli.output import json_option, labelled, open_workspace, say, tell, workspace_options, write_json
 from liangji.core.units import format_size
 from liangji.libraries.datasets import releasing
 
@@ -43,7 +43,8 @@ def release(
     for remark in made.remarks:
         words = say("release.remark", rows=f"{remark.rows:,}", total=f"{made.rows:,}", what=remark.what)
         tell(f"{click.style('!', fg='yellow')} {words}")
-        tell(f"  {say('mend')}: {say('release.state' if remark.is_stated else 'release.correct', field=remark.field)}")
+        mend = say("release.state" if remark.is_stated else "release.correct", field=remark.field)
+        tell(f"  {labelled('mend', mend)}")
 
 
 @click.command(help=say("help.verify.text"))

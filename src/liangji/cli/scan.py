@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 import click
 
-from liangji.cli.output import json_option, language, say, tell, write_json, write_table
+from liangji.cli.output import explained, json_option, language, say, tell, write_json, write_table
 from liangji.core.errors import UsageError
 from liangji.core.reading import Fault, Note
 from liangji.governance.personal_information.kinds import KINDS
@@ -53,7 +53,7 @@ def scan(paths: tuple[Path, ...], kinds: str | None, minimum_confidence: str, *,
         raise UsageError(str(error), "--kinds", f"known: {', '.join(KINDS)}") from error
     for fault in unreadable:
         where = f"{fault.origin}:{fault.line}" if fault.line > 0 else fault.origin
-        tell(f"{click.style(say('scan.unreadable'), fg='yellow')} {where}: {fault.what}")
+        tell(f"{click.style(say('scan.unreadable'), fg='yellow')} {where}: {explained(fault.code, fault.what)}")
     if not as_json and not show:
         rows = [
             (file, text(f"personal_information.kinds.{kind}", language()), kind, count)
