@@ -215,6 +215,8 @@ def test_coverage_takes_any_column_that_is_there(stage: Callable[..., Any]) -> N
     facts, tables = stage(rows, signals=[pa.field("domain", pa.large_string())])
     report = assemble(facts, tables, Requirements(coverage={"domain": ["steel", "coal"]}))
     assert (indicator(report, "0301").state, *fraction(report, "0301")) == (State.MEASURED, 1, 2)
+    assert "domain" not in report.shares  # the shares that every report and package has words for
+    assert to_html(report)
 
 
 def test_a_target_in_tokens_that_were_not_counted_is_not_met_by_rows(stage: Callable[..., Any]) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from liangji.core.errors import UsageError
+from liangji.core.schema import Kind, Modality
 from liangji.pipeline.packaging.manifest import CHECKSUMS, MANIFEST
 from liangji.pipeline.packaging.release import Content, release
 from liangji.pipeline.packaging.splits import Splits
@@ -176,3 +177,9 @@ def test_records_without_source_or_licence_are_remarked_with_the_field_to_fill(
 
 def test_records_that_meet_the_format_give_no_remark(content_of: Callable[..., Content], tmp_path: Path) -> None:
     assert release(content_of([{"text": "一"}]), tmp_path / "package").remarks == ()
+
+
+def test_the_card_of_pictures_counts_files_and_no_characters(content_of: Callable[..., Content], tmp_path: Path) -> None:
+    rows = [{"path": "a.png", "sha256": "ab" * 32, "size_bytes": 2000}]
+    folder = release(content_of(rows, Kind.PRETRAINING, Modality.IMAGE), tmp_path / "package").folder
+    assert "1 records, 2.0 kB of files." in (folder / "README.en.md").read_text("utf-8")

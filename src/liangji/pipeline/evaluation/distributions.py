@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 _BINS_PER_OCTAVE = 64  # a cell is at most 1.6 % wide: quantiles are right to that
 _DISPLAY_BINS = 24
+OTHERS = "…"  # stands for the values that are not told apart
 _DISTINCT_VALUES = 10_000  # of a share; the rest count together
 
 
@@ -144,7 +145,7 @@ class ShareCounter:
 
     def add(self, column: pa.Array) -> None:
         for entry in pc.value_counts(column).to_pylist():
-            value = entry["values"] if entry["values"] in self.counts or len(self.counts) < _DISTINCT_VALUES else "…"
+            value = entry["values"] if entry["values"] in self.counts or len(self.counts) < _DISTINCT_VALUES else OTHERS
             self.counts[value] += entry["counts"]
 
     def shares(self, limit: int = 50) -> list[Share]:
@@ -153,4 +154,4 @@ class ShareCounter:
         ordered = sorted(self.counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))
         shares = [Share(value, count, round(count / total, 6)) for value, count in ordered[:limit]]
         rest = sum(count for _, count in ordered[limit:])
-        return [*shares, Share("…", rest, round(rest / total, 6))] if rest else shares
+        return [*shares, Share(OTHERS, rest, round(rest / total, 6))] if rest else shares

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from liangji.core.schema import Modality
+from liangji.pipeline.evaluation.distributions import OTHERS
 from liangji.pipeline.evaluation.documentation import Aspect, Provision, Role
 from liangji.pipeline.evaluation.requirements import Requirements
 from liangji.pipeline.evaluation.row_scan import Finding, RowScan
@@ -308,8 +309,9 @@ def _diversity(given: Given) -> Result:  # 0301
     unmeasured = [name for name in wanted if not scan.dimensions.get(name)]
     measured = {name: values for name, values in wanted.items() if name not in unmeasured}
     covered = {name: [value for value in values if value in scan.dimensions[name]] for name, values in measured.items()}
-    # A value that was not found may hide in the rows nobody measured.
-    uncertain = [name for name, values in measured.items() if scan.unknown[name] and len(covered[name]) < len(values)]
+    # A value that was not found may hide in the rows nobody measured, or behind the ten thousand values that are told apart.
+    hiding = {name for name in measured if scan.unknown[name] or OTHERS in scan.dimensions[name]}
+    uncertain = [name for name, values in measured.items() if name in hiding and len(covered[name]) < len(values)]
     needs = [_measure_first(name) for name in (*unmeasured, *uncertain)]
     evidence = [Evidence("wanted", wanted)]
     if unmeasured:

@@ -28,6 +28,7 @@ from liangji.pipeline.evaluation.requirements import Requirements
 
 VERSION = "2"  # raised whenever the same rows may give other counts
 EXAMPLES = 5
+_SHARED = ("source", "license", "language")  # columns of which every report shows the shares
 
 DAMAGE: dict[str, str] = {
     # What must not stand in clean text (0208), as RE2. Named like a drop reason.
@@ -87,7 +88,9 @@ class RowScan:
     out_of_window: Finding
     distributions: list[Distribution]
     shares: dict[str, list[Share]]  # source, license, language → values
-    dimensions: dict[str, set[str]]  # the same columns: every value that was seen, up to ten thousand
+    dimensions: dict[
+        str, set[str]
+    ]  # the same columns and those whose coverage is wanted: every value that was seen, up to ten thousand
     unknown: dict[str, int]  # the same columns: rows without a value
 
 
@@ -118,7 +121,7 @@ class _Counters:
         self._is_media = "sha256" in schema.names
         counted = [] if self._is_media or "character_count" in numeric else ["character_count"]
         self._numbers = [NumberCounter(name) for name in counted + numeric]
-        dimensions = dict.fromkeys(("source", "license", "language", *requirements.coverage))
+        dimensions = dict.fromkeys((*_SHARED, *requirements.coverage))
         self._shares = [ShareCounter(name) for name in dimensions if name in schema.names and _is_value(schema.field(name).type)]
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -232,7 +235,7 @@ class _Counters:
             dated=self._dated,
             out_of_window=self._window,
             distributions=[counter.distribution() for counter in self._numbers],
-            shares={counter.name: counter.shares() for counter in self._shares},
+            shares={counter.name: counter.shares() for counter in self._shares if counter.name in _SHARED},
             dimensions={
                 counter.name: {value for value in counter.counts if value and _is_filled(value)} for counter in self._shares
             },

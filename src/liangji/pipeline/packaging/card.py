@@ -95,7 +95,9 @@ class _Words:
             return self.say("missing", role=text(f"indicators.roles.{aspect['provided_by']}", self._language))
         if aspect["provision"] == "statement":
             return ""
-        return self.say(f"texts.{aspect['code']}", **self._values(aspect["values"]))
+        is_media = self._report["identity"]["modality"] in ("image", "audio", "video")
+        key = "scale_of_media" if aspect["code"] == "scale" and is_media else aspect["code"]
+        return self.say(f"texts.{key}", **self._values(aspect["values"]))
 
     def _values(self, values: Mapping[str, Any]) -> dict[str, str]:
         counters = self._report["counters"]
