@@ -188,14 +188,14 @@ def whats(report: QualityReport, code: str) -> list[str]:
 
 
 def test_coverage_of_a_column_that_was_never_measured_is_not_evaluated(stage: Callable[..., Any]) -> None:
-    report = assemble(*stage([{"text": "一"}]), Requirements(coverage={"language": ["zh"], "domain": ["a"]}))
+    report = assemble(*stage([{"text": "一"}]), requirements=Requirements(coverage={"language": ["zh"], "domain": ["a"]}))
     assert (indicator(report, "0301").state, indicator(report, "0301").value) == (State.NOT_EVALUATED, None)
     assert whats(report, "0301") == ["measure_language", "measure_column"]
     assert to_html(report)
 
 
 def test_coverage_of_an_empty_list_is_no_target(stage: Callable[..., Any]) -> None:
-    report = assemble(*stage([{"text": "一"}]), Requirements(coverage={"source": []}))
+    report = assemble(*stage([{"text": "一"}]), requirements=Requirements(coverage={"source": []}))
     assert indicator(report, "0301").state is State.NOT_EVALUATED
     assert whats(report, "0301") == ["coverage_target"]
 
@@ -203,9 +203,9 @@ def test_coverage_of_an_empty_list_is_no_target(stage: Callable[..., Any]) -> No
 def test_coverage_measured_in_part_is_called_so(stage: Callable[..., Any]) -> None:
     """A source is known, the language is not; and a licence that no row shows may be that of the rows without one."""
     rows = [{"text": "一", "license": "MIT"}, {"text": "二", "license": None}]
-    report = assemble(*stage(rows), Requirements(coverage={"source": ["自采", "自采"], "language": ["zh"]}))
+    report = assemble(*stage(rows), requirements=Requirements(coverage={"source": ["自采", "自采"], "language": ["zh"]}))
     assert (indicator(report, "0301").state, *fraction(report, "0301")) == (State.PARTLY_MEASURED, 1, 1)
-    report = assemble(*stage(rows, name="again"), Requirements(coverage={"license": ["MIT", "Apache-2.0"]}))
+    report = assemble(*stage(rows, name="again"), requirements=Requirements(coverage={"license": ["MIT", "Apache-2.0"]}))
     assert (indicator(report, "0301").state, *fraction(report, "0301")) == (State.PARTLY_MEASURED, 1, 2)
     assert "measure_license" in whats(report, "0301")
 
@@ -233,7 +233,7 @@ def test_a_target_in_tokens_that_were_not_counted_is_not_met_by_rows(stage: Call
 def test_only_dates_are_held_against_the_window(stage: Callable[..., Any]) -> None:
     """2026-3-9 lies before 2026-03-31, whatever the alphabet says, and `last spring` is no date."""
     rows = [{"text": str(number), "original_time": time} for number, time in enumerate(["2026-3-9", "last spring", "2026-02-31"])]
-    report = assemble(*stage(rows), Requirements(latest_time="2026-03-31"))
+    report = assemble(*stage(rows), requirements=Requirements(latest_time="2026-03-31"))
     assert (indicator(report, "0303").state, *fraction(report, "0303")) == (State.PARTLY_MEASURED, 1, 1)
 
 
