@@ -17,6 +17,8 @@ from liangji.pipeline.evaluation.indicators import Result, State
 from liangji.pipeline.evaluation.report import QualityReport, assemble, to_json
 from liangji.pipeline.evaluation.report_html import to_html
 from liangji.pipeline.evaluation.requirements import Requirements, read_requirements
+from liangji.stores.facts import VersionFacts
+from liangji.stores.tables import Tables
 
 GOLDEN = Path(__file__).parent / "quality_report.json"
 SIGNALS = [pa.field("token_count", pa.int32()), pa.field("language", pa.string())]
@@ -183,19 +185,23 @@ def test_an_empty_version_is_reported_and_nothing_is_divided_by_nothing(stage: C
     assert to_html(report)
 
 
+def report_of(staged: tuple[VersionFacts, Tables], requirements: Requirements) -> QualityReport:
+    return assemble(*staged, requirements)
+
+
 def whats(report: QualityReport, code: str) -> list[str]:
     return [need.what for need in indicator(report, code).needs]
 
 
 def test_coverage_of_a_column_that_was_never_measured_is_not_evaluated(stage: Callable[..., Any]) -> None:
-    report = assemble(*stage([{"text": "一"}]), requirements=Requirements(coverage={"language": ["zh"], "domain": ["a"]}))
+    report = report_of(stage([{"text": "一"}]), Requirements(coverage={"language": ["zh"], "domain": ["a"]}))
     assert (indicator(report, "0301").state, indicator(report, "0301").value) == (State.NOT_EVALUATED, None)
     assert whats(report, "0301") == ["measure_language", "measure_column"]
     assert to_html(report)
 
 
 def test_coverage_of_an_empty_list_is_no_target(stage: Callable[..., Any]) -> None:
-    report = assemble(*stage([{"text": "一"}]), requirements=Requirements(coverage={"source": []}))
+    report = report_of(stage([{"text": "一"}]), Requirements(coverage={"source": []}))
     assert indicator(report, "0301").state is State.NOT_EVALUATED
     assert whats(report, "0301") == ["coverage_target"]
 
@@ -203,9 +209,9 @@ def test_coverage_of_an_empty_list_is_no_target(stage: Callable[..., Any]) -> No
 def test_coverage_measured_in_part_is_called_so(stage: Callable[..., Any]) -> None:
     """A source is known, the language is not; and a licence that no row shows may be that of the rows without one."""
     rows = [{"text": "一", "license": "MIT"}, {"text": "二", "license": None}]
-    report = assemble(*stage(rows), requirements=Requirements(coverage={"source": ["自采", "自采"], "language": ["zh"]}))
+    report = report_of(stage(rows), Requirements(coverage={"source": ["自采", "自采"], "language": ["zh"]}))
     assert (indicator(report, "0301").state, *fraction(report, "0301")) == (State.PARTLY_MEASURED, 1, 1)
-    report = assemble(*stage(rows, name="again"), requirements=Requirements(coverage={"license": ["MIT", "Apache-2.0"]}))
+    report = report_of(stage(rows, name="again"), Requirements(coverage={"license": ["MIT", "Apache-2.0"]}))
     assert (indicator(report, "0301").state, *fraction(report, "0301")) == (State.PARTLY_MEASURED, 1, 2)
     assert "measure_license" in whats(report, "0301")
 
@@ -221,19 +227,19 @@ def test_coverage_takes_any_column_that_is_there(stage: Callable[..., Any]) -> N
 
 def test_a_target_in_tokens_that_were_not_counted_is_not_met_by_rows(stage: Callable[..., Any]) -> None:
     wanted = Requirements(minimum_rows=1, minimum_tokens=5)
-    report = assemble(*stage([{"text": "一"}]), wanted)
+    report = report_of(stage([{"text": "一"}]), wanted)
     assert (indicator(report, "0302").state, whats(report, "0302")) == (State.PARTLY_MEASURED, ["measure_tokens"])
     tokens = [pa.field("token_count", pa.int32())]
-    report = assemble(*stage([{"text": "一", "token_count": 2}, {"text": "二"}], signals=tokens, name="part"), wanted)
+    report = report_of(stage([{"text": "一", "token_count": 2}, {"text": "二"}], signals=tokens, name="part"), wanted)
     assert (indicator(report, "0302").state, *fraction(report, "0302")) == (State.PARTLY_MEASURED, 2, 5)
-    report = assemble(*stage([{"text": "一", "token_count": 2}], signals=tokens, name="all"), wanted)
+    report = report_of(stage([{"text": "一", "token_count": 2}], signals=tokens, name="all"), wanted)
     assert (indicator(report, "0302").state, *fraction(report, "0302")) == (State.MEASURED, 2, 5)  # the rows are enough
 
 
 def test_only_dates_are_held_against_the_window(stage: Callable[..., Any]) -> None:
     """2026-3-9 lies before 2026-03-31, whatever the alphabet says, and `last spring` is no date."""
     rows = [{"text": str(number), "original_time": time} for number, time in enumerate(["2026-3-9", "last spring", "2026-02-31"])]
-    report = assemble(*stage(rows), requirements=Requirements(latest_time="2026-03-31"))
+    report = report_of(stage(rows), Requirements(latest_time="2026-03-31"))
     assert (indicator(report, "0303").state, *fraction(report, "0303")) == (State.PARTLY_MEASURED, 1, 1)
 
 
