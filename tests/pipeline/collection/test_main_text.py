@@ -139,6 +139,56 @@ def test_code_lists_and_short_paragraphs_inside_the_article_stay() -> None:
     ]
 
 
+LONG_REPLY = "作者说得有道理，不过在我们这里情况要复杂得多：去年试过一次，没有成功，希望以后能多写一些实际的例子，让大家少走弯路。"
+NOTICES = "<div>版权声明：本文为原创，未经许可不得转载，违者必究。</div><div>（责任编辑：某某）</div>"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<div><h1>槐树</h1></div>",
+        '<div style="display: none">给搜索引擎看的一句话，读者看不到它，它也不是正文。</div>',
+        "<div hidden>给搜索引擎看的一句话，读者看不到它，它也不是正文。</div>",
+        "<p>您的位置：<a href=/>主站</a> » <a href=/b>文库</a> » 详情</p>",
+        "<p>发布时间：2022年10月8日　浏览：233</p>",
+    ],
+)
+def test_what_stands_above_the_first_paragraph_goes(before: str) -> None:
+    paragraphs = [f"{number}、{SENTENCE}" for number in range(4)]
+    assert main_text(page(before + "".join(f"<p>{text}</p>" for text in paragraphs))).text.split("\n") == paragraphs
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        NOTICES,
+        f"<div>{NOTICES}</div>",
+        f"<div><h3>评论区（3）</h3>{f'<div><b>网友</b> <i>3天前</i><p>{LONG_REPLY}</p></div>' * 3}</div>",
+        f"<div><h3>评论区（3）</h3>{f'<dl><dt>用户</dt><dd>{LONG_REPLY}</dd></dl>' * 3}</div>",
+        "<div><p>关于我们 | 联系我们 | 广告服务</p><p>Copyright © 2008-2023 某某网</p></div>",
+    ],
+)
+@pytest.mark.parametrize("shape", ["<p>{}</p>", "　　{}<br><br>", "<div>{}</div>", "<div><p>{}</p></div>", "<p>{}"])
+def test_what_stands_below_the_last_paragraph_goes(after: str, shape: str) -> None:
+    paragraphs = [f"{number}、{SENTENCE}" for number in range(12)]
+    body = "".join(shape.format(text) for text in paragraphs)
+    assert main_text(page(f"<div><div>{body}</div>{after}</div>")).text.split("\n") == paragraphs
+
+
+def test_a_bare_division_among_paragraphs_is_an_advertisement() -> None:
+    paragraphs = [f"{number}、{SENTENCE}" for number in range(4)]
+    advertisement = "<div>限时特惠，全场五折起，先到先得，点击了解详情</div>"
+    html = page(f"<div>{advertisement.join(f'<p>{text}</p>' for text in paragraphs)}</div>")
+    assert main_text(html).text.split("\n") == paragraphs
+
+
+def test_a_heading_above_the_first_paragraph_and_short_lines_among_code_stay() -> None:
+    code = "<div class=highlight><pre>function water(tree: Tree, times: number): void</pre></div>"
+    body = f"<h2>第一章 槐树</h2>{code}<p>详细信息</p><p>{SENTENCE}</p><p>浇水</p>{code}{NOTICES}"
+    line = "function water(tree: Tree, times: number): void"
+    assert main_text(page(f"<div>{body}</div>")).text.split("\n") == ["第一章 槐树", line, "详细信息", SENTENCE, "浇水", line]
+
+
 def test_title_and_declared_language_are_given() -> None:
     found = main_text(page(f"<article><p>{SENTENCE}</p></article>"))
     assert (found.title, found.language, found.text) == ("槐树", "zh", SENTENCE)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cache
 from html import unescape
@@ -42,6 +43,7 @@ def main_text(html: str, url: str | None = None) -> MainText:
     tree = _parsed(html) if "<" in html else None
     if tree is None:
         return MainText(_without_tags(html))
+    _without_hidden(tree)
     page = _cut(tree)
     found = _extracted(tree, url) if len(html) <= LIMIT_TRAFILATURA and page.depth <= LIMIT_DEPTH else None
     lines = _chosen(page, found.text or "" if found else "")
@@ -101,6 +103,17 @@ def _without_tags(html: str) -> str:
         lines.append(html[position:])
     readable = unescape("".join(lines))
     return "\n".join(" ".join(line.split()) for line in readable.split("\n") if line.strip())
+
+
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+
+
+def _without_hidden(tree: Any) -> None:
+    """Take out what a reader is never shown."""
+    for node in tree.xpath("/html/body//*[@hidden or @style]"):
+        parent = node.getparent()
+        if parent is not None and (node.get("hidden") is not None or _HIDDEN.search(node.get("style", ""))):
+            node.drop_tree()
 
 
 @cache
@@ -209,7 +222,7 @@ class _Element:
     """An element as a range of blocks, with the mass of the text in them."""
 
     parent: int
-    name: str  # tag and class: siblings of one name are parts of one thing
+    name: str  # tag and class, or style: siblings of one name are parts of one thing
     first: int
     last: int = 0
     mass: float = 0.0
@@ -221,6 +234,7 @@ class _Page(NamedTuple):
     blocks: list[_Block]
     elements: list[_Element]
     depth: int
+    title: str  # as the head has it
 
 
 def _cut(tree: Any) -> _Page:
@@ -254,7 +268,7 @@ def _cut(tree: Any) -> _Page:
             if not is_inline:
                 flush()
                 if tag != "br":
-                    elements.append(_Element(at, f"{tag} {node.get('class', '')}".strip(), len(blocks)))
+                    elements.append(_Element(at, f"{tag} {node.get('class') or node.get('style', '')}".strip(), len(blocks)))
                     elements[at].children.append(len(elements) - 1)
                     at = len(elements) - 1
                     tags.append(tag)
@@ -278,7 +292,7 @@ def _cut(tree: Any) -> _Page:
     flush()
     elements[0].last = len(blocks)
     _weigh(blocks, elements)
-    return _Page(blocks, elements, deepest)
+    return _Page(blocks, elements, deepest, " ".join((tree.findtext(".//title") or "").split()))
 
 
 _SENTENCE = re.compile(r"[。！？；，、：!?;,:]|\. ")
@@ -344,7 +358,9 @@ def _chosen(page: _Page, extracted: str) -> list[str]:
         inside = [index for index in range(core.first, core.last) if blocks[index].link_share < 0.6]
     else:
         inside = _completed(page, range(container.first, container.last), kept)
-    return [blocks[index].text for index in inside if not _is_byline(blocks, index, inside)]
+    inside = _trimmed(page, inside)
+    inside = [index for index in inside if not _is_byline(blocks, index, inside)]
+    return [blocks[index].text for index in inside if not _is_title(page, index, inside)]
 
 
 def _completed(page: _Page, inside: range, kept: set[int]) -> list[int]:
@@ -369,13 +385,182 @@ def _completed(page: _Page, inside: range, kept: set[int]) -> list[int]:
     return [index for index in inside if stays(index)]
 
 
+# What runs in one flow: paragraphs, headings, lists and code side by side. Their frame is the element above all of these.
+_FLOWING = frozenset(
+    ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl", "dt", "dd", "pre", "blockquote", "figure", "figcaption")
+)
+_BESIDE = frozenset({"pre", "h2", "h3", "h4", "h5", "h6"})  # stand among paragraphs however these are written
+CARDS = 0.3  # weight of repeated boxes with a line of their own above their text (comments, teasers)
+
+
+def _frames(page: _Page) -> list[int]:
+    """Find for each element the frame that its text runs in: itself, or the next one above that is no part of a flow."""
+    elements = page.elements
+    cells = _cells(page)
+    others = [0] * len(elements)  # blocks that are not code
+    for block in page.blocks:
+        others[block.parent] += block.tag != "pre"
+    for at in range(len(elements) - 1, 0, -1):  # children come after their parents
+        others[elements[at].parent] += others[at]
+    frames = [0] * len(elements)
+    for at in range(1, len(elements)):
+        element = elements[at]
+        is_code = element.last > element.first and not others[at]
+        flows_on = is_code or at in cells or element.name.split(" ")[0] in _FLOWING
+        frames[at] = frames[element.parent] if flows_on else at
+    return frames
+
+
+def _flows(page: _Page) -> list[tuple[int, str, str]]:
+    """Tell for each block which flow it runs in: the frame around it, what the frame is called, and how it is written."""
+    elements = page.elements
+    names = [(element.parent, element.name) for element in elements]
+    repeated = Counter(names)
+    frames = _frames(page)
+    flows = []
+    for block in page.blocks:
+        at, kind = frames[block.parent], "p"
+        if block.tag in {"div", "p"} and _is_box_of_one(elements[at]):
+            kind = elements[at].name if block.tag == "div" else f"{elements[at].name} p"
+            at = elements[at].parent
+        # Sections of one name beside one another are one flow; a bare `div` is no name.
+        flows.append((*names[at], kind) if repeated[names[at]] > 1 and names[at][1] not in {"div", "td"} else (at, "", kind))
+    return flows
+
+
+def _is_box_of_one(element: _Element) -> bool:
+    return element.name.split(" ")[0] == "div" and element.last - element.first == 1
+
+
+def _cells(page: _Page) -> frozenset[int]:
+    """Find the elements of tables of data: in rows of two cells or more, each of one block at most. Other tables are layout."""
+    tables: dict[int, list[int]] = {}
+    layout: set[int] = set()
+    rows = Counter(element.parent for element in page.elements if element.name.split(" ")[0] in {"td", "th"})
+    owner: dict[int, int] = {}
+    for at, element in enumerate(page.elements):
+        tag = element.name.split(" ")[0]
+        if tag == "table":
+            owner[at] = at
+            tables[at] = [at]
+        elif tag in {"tbody", "thead", "tfoot", "tr", "td", "th"} and element.parent in owner:
+            owner[at] = owner[element.parent]
+            tables[owner[at]].append(at)
+            if (tag == "tr" and rows[at] < 2) or (tag in {"td", "th"} and element.last - element.first > 1):
+                layout.add(owner[at])
+    return frozenset(at for table, parts in tables.items() if table not in layout and len(parts) > 5 for at in parts)
+
+
+def _trimmed(page: _Page, inside: list[int]) -> list[int]:
+    """Keep to the flow that holds most of the text: all of it, and what was chosen in between, but nothing before or after.
+
+    Where no flow holds half of the text, the choice stays as it is.
+    """
+    if not inside:
+        return inside
+    blocks = page.blocks
+    flows = _flows(page)
+    masses: defaultdict[tuple[int, str, str], float] = defaultdict(float)
+    texts = [index for index in inside if blocks[index].tag not in _BESIDE and not _is_notice(blocks[index])] or inside
+    for index in texts:
+        masses[flows[index]] += _mass(blocks[index]) * (CARDS if _is_card(page, index) else 1)
+    best, mass = max(masses.items(), key=lambda item: item[1])
+    if mass < HALF * sum(masses.values()):
+        return inside
+    chosen = set(inside)
+    own = [
+        index
+        for index, flow in enumerate(flows)
+        if (flow == best or (flow[:2] == best[:2] and blocks[index].tag in _BESIDE))
+        and (index in chosen or blocks[index].link_share < 0.6)
+    ]
+    own = _without_edges(blocks, own)
+    if not own:
+        return inside
+    members = set(own)
+    between = range(own[0], own[-1] + 1)
+    times = Counter(blocks[index].text for index in between)
+
+    def stays(index: int) -> bool:
+        """Tell advertisements, as a rule: a bare `div` among paragraphs, or one of another look that comes again and again."""
+        flow = flows[index]
+        is_foreign = (
+            blocks[index].tag == "div"
+            and flow != best
+            and flow[:2] == best[:2]
+            and (best[2] == "p" or times[blocks[index].text] > 1)
+        )
+        return index in members or (index in chosen and not is_foreign)
+
+    return _without_edges(blocks, [index for index in between if stays(index)])
+
+
+def _is_card(page: _Page, index: int) -> bool:
+    """Tell a block below a line of its own box, as a comment stands below its author."""
+    blocks = page.blocks
+    block = blocks[index]
+    box = page.elements[page.elements[block.parent].parent]
+    first = blocks[box.first] if box.first < len(blocks) else block
+    return (
+        block.tag in {"p", "dd", "div"}
+        and box.first < index
+        and not first.tag.startswith("h")
+        and _mass(first) < 4
+        and box.last - box.first <= 4
+    )
+
+
+def _without_edges(blocks: list[_Block], own: list[int]) -> list[int]:
+    """Cut lines of links (where am I, previous, next) from both ends, and notices of rights and editors from the last one."""
+    first, last = 0, len(own)
+    while first < last and _is_way_in(blocks[own[first]]):
+        first += 1
+    while last > first and _is_way_out(blocks[own[last - 1]]):
+        last -= 1
+    at = last - 1
+    while at > first and len(blocks[own[at]].text) < NOTICE_CHARACTERS:
+        if _is_notice(blocks[own[at]]):
+            last = at
+        at -= 1
+    return own[first:last]
+
+
+def _is_notice(block: _Block) -> bool:
+    return len(block.text) < NOTICE_CHARACTERS and block.tag != "pre" and bool(_NOTICE.search(block.text))
+
+
+def _is_way_in(block: _Block) -> bool:
+    is_line = len(block.text) < 60 and not block.text.endswith(_ENDS) and not block.tag.startswith("h")
+    return is_line and block.link_share > (0.8 if block.tag == "li" else 0.2)
+
+
+def _is_way_out(block: _Block) -> bool:
+    return block.link_share > 0.3 and len(block.text) < 60 and block.tag != "li"
+
+
+_ENDS = tuple("。！？.!?")
+NOTICE_CHARACTERS = 80
+_NOTICE = re.compile(
+    r"©|Copyright|All [Rr]ights [Rr]eserved|版权(?:所有|声明)|ICP备|公网安备|许可证[：:]|^[（(【\[]?(?:责任)?编辑[：:]|^\S{2,4}(?: \| \S{2,4}){2,}$"
+)
+
+
+def _is_title(page: _Page, index: int, inside: list[int]) -> bool:
+    """Tell the title of the page, which has its own field, from the text it stands above."""
+    text = page.blocks[index].text
+    return (
+        index in inside[:3] and len(inside) > 1 and page.blocks[index].tag != "p" and len(text) >= 4 and page.title.startswith(text)
+    )
+
+
 _DATE = re.compile(r"(?:19|20)\d\d\s?[-/.年]\s?[01]?\d")
 
 
 def _is_byline(blocks: list[_Block], index: int, inside: list[int]) -> bool:
     """Tell date, source and author from the text they stand above: a short block with a date that is no sentence."""
     text = blocks[index].text
-    return index in inside[:3] and len(text) < 60 and not text.endswith(tuple("。！？.!?：:")) and bool(_DATE.search(text))
+    is_line = len(text) < 60 and not text.endswith(tuple("。！？.!?：:")) and not re.search("[，,；。]", text)
+    return index in inside[:3] and is_line and bool(_DATE.search(text))
 
 
 _MARKUP = re.compile(r"^\s*- |[\s|\\]+", re.MULTILINE)
