@@ -213,7 +213,11 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                 word_letters = 0
             # single characters
             if kind & _AT and (
-                previous_flags & (_DIGIT | _LETTER) or previous_code >= 0x80 or previous_code == 95 or previous_code == 45
+                previous_flags & (_DIGIT | _LETTER)
+                or previous_code >= 0x80
+                or previous_code == 95
+                or previous_code == 45
+                or (previous_code == 32 and at >= first + 2 and data[at - 2] > 32 and at + 2 < last and data[at + 1] == 32)
             ):
                 event |= AT
             if code == 46 or code == 58:
@@ -375,7 +379,7 @@ def _is_followed(data: Any, at: Any, last: Any) -> Any:
     """Tell whether something that can assign a value stands within the next bytes."""
     for place in range(at, min(at + 12, last)):
         byte = data[place]
-        if byte == 58 or byte == 61 or byte == 44 or byte == 62 or byte == 46 or byte >= 0x80 or 48 <= byte <= 57:
+        if byte == 58 or byte == 61 or byte == 44 or byte == 62 or byte == 46 or byte == 123 or byte >= 0x80 or 48 <= byte <= 57:
             return True
     return at + 3 < last and (data[at] == 32 and data[at + 1] == 105 and data[at + 2] == 115)
 

@@ -98,3 +98,20 @@ def test_what_only_looks_like_a_secret_is_not_reported(name: str) -> None:
         text = FRAMES[number % len(FRAMES)].replace("{k}", name).replace("{v}", LOOK_ALIKES[name](source))
         reported += [(text, finding) for finding in find(text)]
     assert reported == []
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("root_password: |\n  kP2cj7@44936\nport: 80", ["kP2cj7@44936"]),
+        ('variable "root_password" {\n  type    = string\n  default = "kP2cj7_5695!"\n}', ["kP2cj7_5695!"]),
+        ("把password换成 kP2cj7@44936 再试", ["kP2cj7@44936"]),
+        ('password = "postgresql://app:kP2cj7x4493@db.example.com/a"', ["postgresql://app:kP2cj7x4493@db.example.com/a"]),
+        ('password = "postgresql://user:password@localhost:5432/db"', []),
+        ("DB_PASSWORD=mysql://${USER}:${PASS}@db:3306/app", []),
+        ("Authorization: Bearer mysql://${USER}:${PASS1}@db:3306/app", []),
+        (f'"token": "{LOOK_ALIKES["integrity"](random.Random(1))}"', []),
+    ],
+)
+def test_labelled_secrets_are_found_as_their_format_writes_them(text: str, values: list[str]) -> None:
+    assert [text[finding.start : finding.end] for finding in find(text)] == values

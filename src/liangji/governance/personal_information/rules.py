@@ -83,7 +83,7 @@ def _rules_at(mark: int, triggers: int, mentions: int) -> tuple[tuple[int, Rule]
 
 # --- context -----------------------------------------------------------------------------------------------------------------
 
-_FILLER = r"(?:号码?|编号|number|num|no\b\.?|为|是|is|:|：|=|[\s\"'“”‘’`»>#.|,，()（）\[\]{}【】_/\\-]|->|=>)*$"
+_FILLER = r"(?:号码?|编号|number|num|no\b\.?|为|是|is|value=|:|：|=|[\s\"'“”‘’`»>#.|,，()（）\[\]{}【】_/\\-]|->|=>)*$"
 
 
 def _words(alternatives: str) -> str:
@@ -148,7 +148,7 @@ _CARD_LABEL = _label(
 )
 _CARD_WORD = re.compile(_words(r"银行|卡|账|card|\bcc\b|credit|visa|amex|account"))
 _IDENTITY_LABEL = _label(
-    r"身份证|证件|身份号|公民|居民|居住证|身份|id[ _-]?card|identity|id[ _-]?(?:no|number)|citizen|驾驶证|驾照"
+    r"身份证|证件|身份号|公民|居民|居住证|身份|id[ _-]?card|identity|id[ _-]?(?:no|number)|citizen|驾驶证|驾照|sfz"
 )
 
 
@@ -179,11 +179,15 @@ def _is_alone(text: str, start: int, end: int) -> bool:
 
 _S = r"[ \-.·_]{0,3}"  # what may stand between two digits of one number
 _MOBILE_RANGE = re.compile(r"1(?:3\d|4[5-9]|5[0-35-9]|6[2567]|7[0-8]|8\d|9[0-35-9])")
-_COUNTRY_CODE = r"(?:[(（]?(?:(?:\+|(?<![0-9A-Za-z])00)[ ]?86|(?<![0-9A-Za-z])86(?=[ \-)1]))[)）]?[ \-.]{0,2}(?:\(0\)[ ]?)?)?"
+_CHINA = r"(?:(?:\+|(?<![0-9A-Za-z])00)[ ]?86|(?<![0-9A-Za-z])86(?=[ \-)1]))"
+_COUNTRY_CODE = rf"(?:(?:\({_CHINA}\)|{_CHINA})[ \-.]{{0,2}}(?:\(0\)[ ]?)?)?"
 _MOBILE_GROUPS = {
     (3, 4, 4), (3, 3, 5), (4, 4, 3), (4, 3, 4), (3, 8), (7, 4), (3, 5, 3), (5, 6), (6, 5), (2, 9), (3, 2, 2, 2, 2), (3, 2, 3, 3), (3, 3, 3, 2), (3, 4, 2, 2),
     (1, 2, 2, 2, 2, 2), (2, 2, 2, 2, 2, 1), (2, 3, 3, 3), (1, 3, 3, 4), (1, 5, 5), (1, 10), (8, 3), (4, 7), (3, 6, 2),
 }  # fmt: skip
+
+
+_AMOUNT_BEHIND = re.compile(r"[ ]?(?:[万美日欧港]?元(?![旦宵])|人民币|字节|bytes?\b)")
 
 
 def _judge_mobile(text: str, match: re.Match[str]) -> Confidence | None:
@@ -196,6 +200,10 @@ def _judge_mobile(text: str, match: re.Match[str]) -> Confidence | None:
     whole = match.start() != start or _follows(text, match.start(), _PHONE_LABEL)
     if whole:
         return "high"
+    if len(groups) == 2 and "." in match["number"]:
+        return None  # a decimal number as well
+    if _AMOUNT_BEHIND.match(text, end):
+        return "low"
     if not _MOBILE_RANGE.match(_only_digits(match["number"])) or _is_labelled_otherwise(text, start):
         return "low"
     if _is_alone(text, start, end):
@@ -283,6 +291,9 @@ _AREA_CODES = re.compile(
 )
 
 
+_CONTACT_WORD = re.compile("[寄收发取]件人|联系人|收货人|经办人|备用|[拨打回]")
+
+
 def _judge_landline(text: str, match: re.Match[str]) -> Confidence | None:
     area, number = match["area"], _only_digits(match["number"])
     if not _AREA_CODES.fullmatch("0" + area.lstrip("0")) or number[0] in "01":
@@ -292,7 +303,9 @@ def _judge_landline(text: str, match: re.Match[str]) -> Confidence | None:
         return "high"
     if _is_labelled_otherwise(text, match.start()) or not _is_alone(text, match.start(), match.end()):
         return "low"
-    return "high" if match["separator"].strip() or "(" in match[0] else "low"
+    if match["separator"].strip() or "(" in match[0]:
+        return "high"
+    return "high" if _near(text, match.start(), _CONTACT_WORD, 24) else "low"
 
 
 _PASSPORT_WORD = _label("护照|passport")
@@ -419,6 +432,9 @@ _COORDINATE = r"(?:-?\d{1,3}\.\d{3,}|\d{1,3}°\d{1,2}(?:\.\d+)?[′'](?:\d{1,2}(
 
 
 def _judge_coordinates(text: str, match: re.Match[str]) -> Confidence | None:
+    degrees = sorted(float(number) for number in re.findall(r"\d{1,3}\.\d{3,}", match[0])) if "°" not in match[0] else []
+    if degrees and (degrees[0] > (90 if len(degrees) > 1 else 180) or degrees[-1] > 180):
+        return None  # no place on Earth: one of two is a latitude
     if _near(
         text,
         match.start(),
@@ -432,10 +448,15 @@ def _judge_coordinates(text: str, match: re.Match[str]) -> Confidence | None:
     return "high" if "°" in match[0] and re.search("[NSEW北南东西]", text[max(0, match.start() - 2) : match.end() + 2]) else None
 
 
+_EMAIL_LABEL = _label(r"邮箱|邮件|\be-?mail|\bmail")
+
+
 def _judge_email(text: str, match: re.Match[str]) -> Confidence | None:
     ending = match[0].rpartition(".")[2].lower()
     if ending in {"png", "jpg", "jpeg", "gif", "webp", "svg", "css", "js", "ts", "py", "java", "invalid"}:
         return None
+    if " @ " in match[0] and not (re.search(r"\d[^@]*@", match[0]) or _follows(text, match.start(), _EMAIL_LABEL)):
+        return None  # "at", as in "see you @ example.com"
     if match[0].lower().startswith("git@") and text[match.end() : match.end() + 1] in {":", "/"}:
         return None
     return "high"
@@ -452,11 +473,11 @@ def _judge_ssn(text: str, match: re.Match[str]) -> Confidence | None:
     return "low" if _is_labelled_otherwise(text, match.start()) or not _is_alone(text, match.start(), match.end()) else "high"
 
 
-def _judge_iban(_: str, match: re.Match[str]) -> Confidence | None:
+def _judge_iban(text: str, match: re.Match[str]) -> Confidence | None:
     value = _compact(match[0])
-    if not 15 <= len(value) <= 34:
+    if not 15 <= len(value) <= 34 or not check_digits.is_international_bank_account(value):
         return None
-    return "high" if check_digits.is_international_bank_account(value) else None
+    return "low" if _is_labelled_otherwise(text, match.start()) else "high"  # one number in 97 passes by chance
 
 
 def _judge_international(text: str, match: re.Match[str]) -> Confidence | None:
@@ -471,10 +492,13 @@ def _judge_labelled_phone(text: str, match: re.Match[str]) -> Confidence | None:
     if (
         not 7 <= len(digits) <= 15
         or len(set(digits[-7:])) == 1
-        or re.match(r"12\d{9}$|(?:19|20)\d\d-(?:\d\d-\d\d|(?:19|20)\d\d$)", match["value"])
+        or re.match(r"12\d{9}$|(?:19|20)\d\d[-.](?:\d\d[-.]\d\d|(?:19|20)\d\d$)", match["value"])
     ):
         return None
-    if _is_labelled_otherwise(text, match.start("value")) or re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", match["value"]):
+    start = match.start("value")
+    if match[0].startswith("号码") and re.search("[证照件卡户单票]$", text[: match.start()][-1:]):
+        return None  # 号码 of a document, not of a telephone
+    if _is_labelled_otherwise(text, start) or re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", match["value"]):
         return None
     return "high"
 
@@ -508,10 +532,10 @@ _LIST_SEPARATED = r"(?<![0-9A-Za-z])"
 _END = r"(?![0-9A-Za-z])"
 
 RULES: tuple[Rule, ...] = (
-    Rule("email", AT, re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}(?:@|[ ]?[\[(](?:at|AT)[\])][ ]?)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.|[ ]?[\[(](?:dot|DOT)[\])][ ]?))+[A-Za-z]{2,24}(?![A-Za-z0-9-])"), _judge_email, 8),
+    Rule("email", AT, re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}(?:@|[ ]@[ ]|[ ]?[\[(](?:at|AT)[\])][ ]?)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.|[ ]?[\[(](?:dot|DOT)[\])][ ]?))+[A-Za-z]{2,24}(?![A-Za-z0-9-])"), _judge_email, 8),
     Rule("resident_identity_number", DIGITS, re.compile(rf"(?<!\d)[1-8](?:{_S}\d){{16}}{_S}[\dXx](?![0-9A-Za-z])"), _judge_identity, 9, anchors.IDENTITY),
     Rule("residence_permit", DIGITS, re.compile(rf"(?<!\d)8(?:{_S}\d){{16}}{_S}[\dXx](?![0-9A-Za-z])"), _judge_residence_permit, 9, anchors.RESIDENCE),
-    Rule("resident_identity_number", DIGITS, re.compile(r"(?<![0-9A-Za-z])[1-8]\d{14}(?![0-9A-Za-z])"), _judge_old_identity, 2, anchors.OLD_IDENTITY),
+    Rule("resident_identity_number", DIGITS, re.compile(r"(?<![0-9A-Za-z])[1-8]\d{14}(?![0-9A-Za-z])"), _judge_old_identity, 7, anchors.OLD_IDENTITY),
     Rule("unified_social_credit_code", TOKEN | DIGITS, re.compile(rf"{_LIST_SEPARATED}[1-9ANYany](?:{_S}[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]){{17}}{_END}"), _judge_credit_code, 8, anchors.CREDIT_CODE),
     Rule("mobile_phone", DIGITS, re.compile(rf"(?<!\d){_COUNTRY_CODE}(?P<number>1[3-9]\d{{9}})(?!\d)"), _judge_mobile, 7, anchors.MOBILE),
     Rule("mobile_phone", DIGITS, re.compile(rf"(?<!\d)(?<!\d[ \-.·]){_COUNTRY_CODE}(?P<number>1{_S}[3-9](?:{_S}\d){{9}})(?![ \-.·]?\d)"), _judge_mobile, 6, anchors.MOBILE_SPACED),

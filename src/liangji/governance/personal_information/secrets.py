@@ -50,7 +50,7 @@ _URL_WITH_PASSWORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,24}:/
 _LABELLED = re.compile(
     r"(?P<rest>(?P<word>pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key|auth[_-]?key|"
     r"encryption[_-]?key|credentials?|(?<![a-z])sk(?![a-z-])|密码|口令|密钥|私钥|令牌|秘钥|授权码)[A-Za-z0-9_.\-]{0,24})"
-    r"(?P<operator>[\"'\])”’]{0,3}[ \t]{0,4}(?::=|=>|->|[:=：]{1,2}|\||\s{1,12}value[ \t]?[:=]|,(?=\s*[\"'])|(?:是|为)[:：]?|：|改成|改为|设为|\bis\b|\bwas\b|>|(?<=密码)|(?<=口令)|(?<=密钥)|(?<=[a-z])[ ])[ \t]{0,4}(?:!!?\w{1,12}[ ])?)"
+    r"(?P<operator>[\"'\])”’]{0,3}[ \t]{0,4}(?::[ \t]{0,2}[|>][+-]?\n[ \t]{1,16}|\{\s{0,12}(?:(?:type|description|sensitive)\b[^\n]{0,120}\n\s{0,12}){0,3}default[ \t]{0,12}=|:=|=>|->|[:=：]{1,2}|\||\s{1,12}value[ \t]?[:=]|,(?=\s*[\"'])|(?:是|为)[:：]?|：|改成|改为|设为|换成|换为|\bis\b|\bwas\b|>|(?<=密码)|(?<=口令)|(?<=密钥)|(?<=[a-z])[ ])[ \t]{0,4}(?:!!?\w{1,12}[ ])?)"
     r"(?:(?P<quote>[\"'`“‘])(?P<quoted>[^\"'`”’\n]{4,256})(?=[\"'`”’])|(?P<plain>[!-~]{4,256}))",
     re.IGNORECASE,
 )
@@ -72,6 +72,9 @@ _PLACEHOLDER = re.compile(
 )
 _EXPRESSION = re.compile(r"^[A-Za-z_][\w.]*[(\[].*|^(?:os\.|env\.|process\.env|self\.|this\.|settings\.|config\.|args\.|options\.|request\.|ctx\.|System\.|await\b|new\b|import\b)|^[A-Za-z_]+(?:\.[A-Za-z_]+){1,}$|^(?:function|lambda|return)\b")  # fmt: skip
 _DIGEST = re.compile(r"^(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(?:sha\d+|md5)[:-].*)$")  # fmt: skip
+_IS_NO_VALUE = re.compile(  # an address, whose password is found by itself, and a digest that says so
+    r"[A-Za-z][A-Za-z0-9+.-]{1,24}://|(?:sha-?(?:1|224|256|384|512)|md5)[:-]", re.IGNORECASE
+)
 _MEDIA = re.compile(r"^(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|PHN2Zy|PD94bW|JVBERi0|UEsDB|Qk0|AAABAA|d09G|T1RUTw|data:)")
 _NO_SECRET_NAME = re.compile(
     r"public|[_-]?(?:id|ids|type|count|limit|max|min|length|len|size|url|uri|path|file|name|endpoint|policy|algorithm|field|label|hint|regex|pattern|column|hash|digest|"
@@ -149,7 +152,12 @@ def _labelled(text: str, matches: Matches) -> Iterator[Candidate]:
         for match in matches(pattern, anchor):
             value = match["value"]
             is_random = any(map(str.isdigit, value)) or _segments(value) > 0.3
-            if _is_placeholder(value) or _MEDIA.match(value) or not (is_random or pattern is _USER_OPTION):
+            if (
+                _is_placeholder(value)
+                or _MEDIA.match(value)
+                or _IS_NO_VALUE.match(value)
+                or not (is_random or pattern is _USER_OPTION)
+            ):
                 continue
             yield Candidate(*match.span("value"), "access_token", "low" if _DIGEST.match(value) else "high", 14)
 
@@ -165,11 +173,13 @@ def _judge_labelled(name: str, word: str, operator: str, value: str, *, is_quote
         return None
     if operator.isspace() and not re.search(r"\d", value):
         return None
+    if _IS_NO_VALUE.match(value):
+        return None
     is_password = word.startswith(("pass", "pwd")) or word in {"密码", "口令", "授权码"}
     classes = _classes(value)
-    says_so = re.search(r"[:=>,是为改设]", operator) is not None or word in {"密码", "口令", "密钥"}
+    says_so = re.search(r"[:=>,是为改设换]", operator) is not None or word in {"密码", "口令", "密钥"}
     is_base64 = len(value) >= 32 and classes >= 3 and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", value) and not _is_identifier(value)
-    if (not is_base64 and value.startswith(("/", "./", "|", "http://", "https://", "--", "\\"))) or re.search(r"\s\S+\s", value):
+    if (not is_base64 and value.startswith(("/", "./", "|", "--", "\\"))) or re.search(r"\s\S+\s", value):
         return None
     if is_password:
         if not says_so:
