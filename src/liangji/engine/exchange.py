@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from liangji.core.digest import canonical_hash, row_digests
 from liangji.core.schema import DROP_REASON
 from liangji.engine.budget import Budget
-from liangji.engine.gathered import GatheredKeys
+from liangji.engine.gathered import GatheredKeys, decisions_between
 from liangji.engine.recipe import Step
 from liangji.engine.units import StagedRows, Unit, UnitFiles, read_table
 from liangji.stores.workspace import Workspace
@@ -30,11 +30,7 @@ class Decisions:
 
     def of_unit(self, position: int) -> pa.Table:
         """Give the part that falls on one unit; `row` is the position in the unit."""
-        rows = self.table["row"].to_numpy()
-        start, end = rows.searchsorted([self.bases[position], self.bases[position + 1]])
-        part = self.table.slice(start, end - start)
-        local = pa.array(rows[start:end] - self.bases[position], pa.int64())
-        return part.set_column(part.schema.get_field_index("row"), "row", local)
+        return decisions_between(self.table, int(self.bases[position]), int(self.bases[position + 1]))
 
     def digest(self, position: int) -> str:
         """Name the part that falls on one unit: as long as it stays the same, the unit need not run again."""

@@ -123,6 +123,14 @@ def _key_batches(path: Path) -> Iterator[pa.RecordBatchReader]:
             yield pa.ipc.open_stream(source)
 
 
+def decisions_between(decisions: pa.Table, first: int, end: int) -> pa.Table:
+    """Cut decisions, sorted by `row`, to the rows from `first` to before `end`; `row` then counts from `first`."""
+    rows = decisions["row"].to_numpy()
+    start, stop = rows.searchsorted([first, end])
+    part = decisions.slice(start, stop - start)
+    return part.set_column(part.schema.get_field_index("row"), "row", pa.array(rows[start:stop] - first, pa.int64()))
+
+
 def exchange_batches(
     operator: Exchange,
     batches: Iterable[pa.RecordBatch],
@@ -135,14 +143,10 @@ def exchange_batches(
     given = list(batches)
     with tempfile.TemporaryDirectory(dir=scratch) as folder, _gather(operator, given, Path(folder), memory_bytes, threads) as keys:
         decisions = operator.prepare(keys).sort_by("row").combine_chunks()
-    rows = decisions["row"].to_numpy()
     results = []
     base = 0
     for batch in given:
-        start, end = rows.searchsorted([base, base + batch.num_rows])
-        part = decisions.slice(start, end - start)
-        local = pa.array(rows[start:end] - base, pa.int64())
-        results.append(operator.apply(batch, part.set_column(part.schema.get_field_index("row"), "row", local)))
+        results.append(operator.apply(batch, decisions_between(decisions, base, base + batch.num_rows)))
         base += batch.num_rows
     return results
 

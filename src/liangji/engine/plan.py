@@ -81,6 +81,11 @@ class Plan:
         ]
 
 
+def columns(schema: pa.Schema) -> list[str]:
+    """Write a schema as plain values: 'name type' of each column."""
+    return [f"{item.name} {item.type}" for item in schema]
+
+
 def make_plan(recipe: Recipe) -> Plan:
     """Cut a recipe into segments, and push an empty batch through all of them to learn the schema.
 

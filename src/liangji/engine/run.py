@@ -22,8 +22,9 @@ from liangji.core.operator import OperatorKind, Warmable
 from liangji.core.reading import Source, SourceFile
 from liangji.engine.budget import Budget
 from liangji.engine.exchange import Decisions, decide
+from liangji.engine.gathered import decisions_between
 from liangji.engine.ledger import Ledger, StepCount
-from liangji.engine.plan import QUARANTINE, Plan, Segment
+from liangji.engine.plan import QUARANTINE, Plan, Segment, columns
 from liangji.engine.progress import Progress, check_stop
 from liangji.engine.segment import Decided, Outcome, quarantine_fault, run_segment
 from liangji.engine.shards import Feed, Shard, cut, cutting
@@ -135,7 +136,8 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
             step.operator.warm_up()
     files = state.source.files()
     first, *others = plan.segments
-    by_file = _read_all(state, first, files)
+    reader = _Reader(state, first)
+    by_file = _read_all(state, reader, files)
     units = [unit for file in files for unit in by_file[file.origin]]
     state.check_faults(units)
     done = [units]
@@ -150,14 +152,13 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
     if ledger["rows_in"] and ledger["quarantined"] == ledger["rows_in"]:
         raise _nothing_read(every, ledger["quarantined"])
     result = _commit(state, run_id, author, message, started, files, by_file, every, units, ledger)
-    _forget_others(state, files, by_file, every)
+    _forget_others(state, [reader.file_key(file) for file in files], every)
     state.progress.done()
     return result
 
 
-def _read_all(state: _Run, segment: Segment, files: Sequence[SourceFile]) -> dict[str, list[Unit]]:
+def _read_all(state: _Run, reader: _Reader, files: Sequence[SourceFile]) -> dict[str, list[Unit]]:
     """Run the first segment on every shard of every file; units that are done are not run again."""
-    reader = _Reader(state, segment)
     waiting = []
     already = 0
     for file in files:
@@ -165,7 +166,7 @@ def _read_all(state: _Run, segment: Segment, files: Sequence[SourceFile]) -> dic
             already += file.size_bytes
         else:
             waiting.append(file)
-    state.progress.phase(_label(segment), sum(file.size_bytes for file in files), "bytes")
+    state.progress.phase(_label(reader.segment), sum(file.size_bytes for file in files), "bytes")
     state.progress.advance(already, 0, 0)
     feed = Feed(waiting, reader.shards)
     _on_workers(state, feed.next, lambda item: reader.run_unit(*item))
@@ -176,22 +177,22 @@ class _Reader:
     """The first segment: from the shards of input files to units."""
 
     def __init__(self, state: _Run, segment: Segment) -> None:
-        self._state, self._segment = state, segment
+        self._state, self.segment = state, segment
         self._identities: dict[str, str] = {}
         self._units: dict[str, dict[int, Unit]] = {}
+        self._finished: set[str] = set()  # origins of files that an earlier run has read to their end
         self._lock = threading.Lock()
 
     def _identity(self, file: SourceFile) -> str:
         known = self._identities.get(file.origin)
         if known is None:
             plan = self._state.plan
-            schema = [f"{item.name} {item.type}" for item in plan.dropped_schema]
             known = canonical_hash(
                 [
                     plan.recipe.dataset,  # staged fragments lie in the dataset's own table
-                    self._segment.identity,
-                    self._segment.is_final,
-                    schema,
+                    self.segment.identity,
+                    self.segment.is_final,
+                    columns(plan.dropped_schema),
                     self._state.source.identity(file),
                     file.sha256,
                     cutting(),
@@ -219,6 +220,7 @@ class _Reader:
             return False
         for shard, key in enumerate(keys):
             self._enter(file, shard, Unit.from_result(key, results[key]), is_new=False)
+        self._finished.add(file.origin)
         return True
 
     def shards(self, file: SourceFile) -> Iterator[Shard]:
@@ -231,9 +233,9 @@ class _Reader:
         if entered is not None and state.files.exists(key):
             self._enter(file, shard.index, Unit.from_result(key, entered), is_new=False)
             return
-        outcome = run_segment(state.plan, self._segment, ((batch, ()) for batch in shard.batches))
+        outcome = run_segment(state.plan, self.segment, ((batch, ()) for batch in shard.batches))
         _count_reading(outcome, shard)
-        unit = finish(state.workspace, state.files, state.plan, self._segment, key, file.origin, shard.index, outcome, shard.notes)
+        unit = finish(state.workspace, state.files, state.plan, self.segment, key, file.origin, shard.index, outcome, shard.notes)
         state.progress.advance(0, shard.rows + len(shard.faults), shard.size_bytes)
         self._enter(file, shard.index, unit, is_new=True)
 
@@ -245,10 +247,9 @@ class _Reader:
     def units_of(self, file: SourceFile) -> list[Unit]:
         """Give the units of a file in order, and enter the file as read to its end."""
         units = self._units.get(file.origin, {})
-        metadata = self._state.workspace.metadata
-        key = self.file_key(file)
-        if not metadata.units([key]):
-            metadata.record_unit(key, self._state.plan.recipe.dataset, -1, file.origin, -1, {"shards": len(units)})
+        if file.origin not in self._finished:
+            metadata, dataset = self._state.workspace.metadata, self._state.plan.recipe.dataset
+            metadata.record_unit(self.file_key(file), dataset, -1, file.origin, -1, {"shards": len(units)})
         return [units[shard] for shard in range(len(units))]
 
 
@@ -274,7 +275,7 @@ def _run_segment_on_all(state: _Run, segment: Segment, before: Sequence[Unit], d
     """Run a later segment on what the one before it let through, shard by shard."""
     state.progress.phase(_label(segment), sum(unit.rows for unit in before), "rows")
     after: dict[int, Unit] = {}
-    schema = [f"{item.name} {item.type}" for item in state.plan.dropped_schema]
+    schema = columns(state.plan.dropped_schema)
     keys = [
         canonical_hash(
             [segment.identity, segment.is_final, schema, unit.key, *(decision.digest(position) for decision in decisions)]
@@ -316,15 +317,12 @@ def _decided_batches(
         return
     base = 0
     for batch in read_batches(state.files.rows(unit.key)):
-        parts = []
-        for step, table in zip(segment.decided, decisions, strict=True):
-            rows = table["row"].to_numpy()
-            start, end = rows.searchsorted([base, base + batch.num_rows])
-            part = table.slice(start, end - start)
-            local = pa.array(rows[start:end] - base, pa.int64())
-            parts.append(Decided(step, part.set_column(part.schema.get_field_index("row"), "row", local)))
-        yield batch, parts
-        base += batch.num_rows
+        end = base + batch.num_rows
+        yield (
+            batch,
+            [Decided(step, decisions_between(table, base, end)) for step, table in zip(segment.decided, decisions, strict=True)],
+        )
+        base = end
 
 
 def _on_workers(state: _Run, take: Callable[[], T | None], work: Callable[[T], None]) -> None:
@@ -408,7 +406,7 @@ def _commit(
         ledger=ledger,
         tables=tables,
         rows=ledger["rows_out"],
-        columns=[f"{item.name} {item.type}" for item in plan.schema],
+        columns=columns(plan.schema),
         signals=plan.signals,
         notes=notes[:_NOTES_KEPT],
         run_id=run_id,
@@ -477,12 +475,10 @@ def _place(fault: dict[str, Any]) -> str:
     return f"{fault['origin']}:{fault['line']}" if fault["line"] > 0 else str(fault["origin"])
 
 
-def _forget_others(state: _Run, files: Iterable[SourceFile], by_file: dict[str, list[Unit]], every: Sequence[Unit]) -> None:
+def _forget_others(state: _Run, file_keys: Iterable[str], every: Sequence[Unit]) -> None:
     """Keep the units of this build for the next one, and remove all others of the dataset, with the files nothing refers to."""
     workspace, dataset = state.workspace, state.plan.recipe.dataset
-    keep = {unit.key for unit in every}
-    reader = _Reader(state, state.plan.segments[0])
-    keep.update(reader.file_key(file) for file in files if by_file.get(file.origin) is not None)
+    keep = {*file_keys, *(unit.key for unit in every)}
     workspace.metadata.forget_units([key for key, _ in workspace.metadata.units_of(dataset) if key not in keep])
     state.files.remove_others(keep)
     staged = [fragment for unit in every for fragment in unit.fragments]
