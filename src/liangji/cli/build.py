@@ -28,6 +28,7 @@ from liangji.cli.output import (
     write_table,
 )
 from liangji.cli.progress import TerminalProgress
+from liangji.core.reading import place
 from liangji.core.units import format_duration, format_size, parse_size
 from liangji.engine.budget import Budget
 from liangji.engine.run import RunResult
@@ -155,7 +156,9 @@ def _show_faults(result: RunResult) -> None:
     """Name on stderr what could not be read or processed, and what a person should know."""
     shown = list(_telling(result.faults))[:_FAULTS_SHOWN]
     for fault in shown:
-        tell(f"{click.style(say('build.fault'), fg='yellow')} {place(fault)}: {explained(fault['error_code'], fault['what'])}")
+        tell(
+            f"{click.style(say('build.fault'), fg='yellow')} {place(fault['origin'], fault['line'])}: {explained(fault['error_code'], fault['what'])}"
+        )
         if fault["mend"]:
             tell(f"  {labelled('mend', fault['mend'])}")
     hidden = result.ledger["quarantined"] - len(shown)
@@ -163,7 +166,7 @@ def _show_faults(result: RunResult) -> None:
         tell(say("build.more_faults", rows=f"{hidden:,}", dataset=result.version.dataset))
     notes: dict[str, list[str]] = {}
     for note in result.notes:
-        notes.setdefault(explained(note["code"], note["what"]), []).append(place(note))
+        notes.setdefault(explained(note["code"], note["what"]), []).append(place(note["origin"], note["line"]))
     for what, places in list(notes.items())[:_NOTES_SHOWN]:
         others = say("build.and_others", files=f"{len(places) - 1:,}") if len(places) > 1 else ""
         tell(f"{click.style(say('build.note'), fg='cyan')} {places[0]}{others}: {what}")
@@ -179,11 +182,6 @@ def _telling(faults: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         seen[alike] += 1
         if seen[alike] <= _FAULTS_ALIKE:
             yield fault
-
-
-def place(item: dict[str, Any]) -> str:
-    """Say where something was found: file and line."""
-    return f"{item['origin']}:{item['line']}" if item.get("line", -1) > 0 else str(item["origin"])
 
 
 def user() -> str | None:

@@ -10,7 +10,7 @@ import click
 
 from liangji.cli.output import explained, json_option, language, say, tell, write_json, write_table
 from liangji.core.errors import UsageError
-from liangji.core.reading import Fault, Note
+from liangji.core.reading import Fault, Note, place
 from liangji.governance.personal_information.kinds import KINDS
 from liangji.libraries import scanning
 from liangji.locales import text
@@ -52,7 +52,7 @@ def scan(paths: tuple[Path, ...], kinds: str | None, minimum_confidence: str, *,
     except ValueError as error:
         raise UsageError(str(error), "--kinds", f"known: {', '.join(KINDS)}") from error
     for fault in unreadable:
-        where = f"{fault.origin}:{fault.line}" if fault.line > 0 else fault.origin
+        where = place(fault.origin, fault.line)
         tell(f"{click.style(say('scan.unreadable'), fg='yellow')} {where}: {explained(fault.code, fault.what)}")
     if not as_json and not show:
         rows = [

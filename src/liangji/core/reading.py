@@ -67,6 +67,11 @@ class Note:
     code: str = "note"
 
 
+def place(origin: str, line: int) -> str:
+    """Say where something was found: the origin, and the line where there is one."""
+    return f"{origin}:{line}" if line > 0 else origin
+
+
 class RawRecord(NamedTuple):
     """One record as a format gives it: field → JSON value. Text formats give the single field `text`.
 

@@ -156,11 +156,6 @@ def is_web_address(text: object) -> bool:
         return False
 
 
-def payload_texts(row: Mapping[str, Any], kind: Kind, modality: Modality) -> list[str | None]:
-    """List the data items of a row that must not be empty (indicator 0204), whatever the kind."""
-    return [item["content"] for item in data_content(row, kind, modality)]
-
-
 def _text(content: str | None, role: str | None = None) -> dict[str, Any]:
     return {"media_type": "text", "content": content} if role is None else {"media_type": "text", "role": role, "content": content}
 

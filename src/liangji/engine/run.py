@@ -19,7 +19,7 @@ import pyarrow as pa
 from liangji.core.digest import canonical_hash, combine_parts, version_id
 from liangji.core.errors import FaultShareExceeded, RunError
 from liangji.core.operator import OperatorKind, Warmable
-from liangji.core.reading import Source, SourceFile
+from liangji.core.reading import Source, SourceFile, place
 from liangji.engine.budget import Budget
 from liangji.engine.exchange import Decisions, decide
 from liangji.engine.gathered import decisions_between
@@ -91,7 +91,7 @@ class _Run:
             fault = next(fault for unit in units for fault in unit.faults)
             raise FaultShareExceeded(
                 f"{self.rows_failed} of {self.rows_seen} rows failed, more than the limit of {limit:.0%}",
-                f"first {_place(fault)}, step '{fault['step']}': {fault['what']}",
+                f"first {place(fault['origin'], fault['line'])}, step '{fault['step']}': {fault['what']}",
                 "mend the input or the step; with `limits: {fault_share: 1}` the build goes on and all of them can be looked at",
             )
 
@@ -458,7 +458,7 @@ def _nothing_read(units: Sequence[Unit], quarantined: int) -> RunError:
     groups = sorted(alike.values(), key=len, reverse=True)
     lines = []
     for group in groups[:_FAULTS_TOLD]:
-        places = list(dict.fromkeys(map(_place, group)))
+        places = list(dict.fromkeys(place(fault["origin"], fault["line"]) for fault in group))
         more = f" and {len(places) - _PLACES_TOLD} more" if len(places) > _PLACES_TOLD else ""
         mend = f" ({group[0]['mend']})" if group[0]["mend"] else ""
         times = f" — {len(group)} times" if len(group) > 1 else ""
@@ -469,10 +469,6 @@ def _nothing_read(units: Sequence[Unit], quarantined: int) -> RunError:
         lines.append(f"and {quarantined - len(told)} more records of these files")
     mend = "mend the inputs, or leave them out of the recipe"
     return RunError("no record could be used, so no version was made", "\n         ".join(lines), mend)
-
-
-def _place(fault: dict[str, Any]) -> str:
-    return f"{fault['origin']}:{fault['line']}" if fault["line"] > 0 else str(fault["origin"])
 
 
 def _forget_others(state: _Run, file_keys: Iterable[str], every: Sequence[Unit]) -> None:

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from liangji.kernels.characters import decode
 
 BLOCK = 8192  # letters walked at a time: 180 KB of buffers, within the second-level cache
-LONGEST_SHINGLE = 64
 PART_CHARACTERS = 1 << 19  # of both texts together, beyond which their shingles are compared part by part
 IDEOGRAPH = np.uint32(1 << 31)
 
