@@ -70,6 +70,10 @@ class Inputs:
             for index, found in self._found
         ]
 
+    def listed(self) -> list[SourceFile]:
+        """List the input files as `files` does, without reading them: `sha256` is empty. Enough to look into them."""
+        return [SourceFile(found.origin, found.location, found.size_bytes, "", found.modified_time, i) for i, found in self._found]
+
     def identity(self, file: SourceFile) -> object:
         entry = self._recipe.inputs[file.input_index]
         stated = entry.model_dump(mode="json", exclude={"path"})
