@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liangji.core.errors import UnknownName, UsageError
-from liangji.core.expression import Expression
+from liangji.core.expression import Expression, Threshold
 
 BATCH = pa.RecordBatch.from_pydict(
     {
@@ -162,3 +162,29 @@ def test_a_threshold_can_be_moved() -> None:
 
 def test_an_empty_batch_gives_no_rows() -> None:
     assert Expression.parse("words > 1 and text in ('a',)").evaluate(BATCH.slice(0, 0)).to_pylist() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold"),
+    [
+        ("words >= 50", Threshold("words", ">=", 50)),
+        ("50 < words", Threshold("words", ">", 50)),
+        ("a + b < 3 or a == 1", Threshold("a + b", "<", 3)),
+        ("2 <= words <= 9", Threshold("words", ">=", 2)),
+        ("length(text) > 1.5", Threshold("length(text)", ">", 1.5)),
+        ("words * 2 > 50", None),  # the first number is not what something is compared with
+        ("words == 50", None),
+        ("words in (50, 60)", None),
+        ("words > -50", None),
+        ("is_null(words)", None),
+    ],
+)
+def test_the_threshold_of_a_condition_is_found(text: str, threshold: Threshold | None) -> None:
+    assert Expression.parse(text).threshold() == threshold
+
+
+def test_what_a_threshold_is_held_against_is_calculated_for_each_row() -> None:
+    batch = pa.RecordBatch.from_pydict({"a": [1, None, 3], "b": pa.array([0.5, 1, 2], pa.float32())})
+    threshold = Expression.parse("a + b < 3").threshold()
+    assert threshold is not None
+    assert threshold.values(batch).to_pylist() == [1.5, None, 5.0]

@@ -41,6 +41,8 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.GtE: (">=", "greater_equal"),
 }
 
+_MIRRORED: dict[type[ast.cmpop], str] = {ast.Lt: ">", ast.LtE: ">=", ast.Gt: "<", ast.GtE: "<="}
+
 
 def _as_double(value: Any) -> Any:
     """Calculate in float64: counts never overflow, and shares of counts are exact."""
@@ -70,6 +72,24 @@ class Conjunct:
 
     expression: Expression
     column: str | None  # the column that decides: the first one named
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The first number of a condition and what is compared with it."""
+
+    value: str  # a column, or something calculated from columns
+    comparison: str  # seen from the value: `<`, `<=`, `>` or `>=`
+    number: float
+
+    def values(self, batch: pa.RecordBatch) -> pa.DoubleArray:
+        """Give what is compared, for each row.
+
+        Raises: as `Expression.evaluate`.
+        """
+        parsed = _Parsed(self.value, is_condition=False)
+        check_columns(tuple(parsed.columns), batch.schema.names, self.value)
+        return _as_double(parsed.evaluator(batch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +136,24 @@ class Expression:
             result = pa.repeat(result, batch.num_rows)
         return pc.fill_null(result, False)
 
+    def threshold(self) -> Threshold | None:
+        """Find what `with_threshold` moves; None where the first number is not what something is compared with in size.
+
+        >>> Expression.parse("is_null(share) or share <= 0.4").threshold()
+        Threshold(value='share', comparison='<=', number=0.4)
+        """
+        parsed = _Parsed(self.text)
+        first = parsed.first_number()
+        for node in ast.walk(parsed.root):
+            if isinstance(node, ast.Compare):
+                sides = [node.left, *node.comparators]
+                for left, operator, right in zip(sides, node.ops, sides[1:], strict=False):
+                    if type(operator) in _MIRRORED and first in (left, right) and isinstance(first, ast.Constant):
+                        comparison, mirrored = _COMPARISONS[type(operator)][0], _MIRRORED[type(operator)]
+                        value, seen = (left, comparison) if first is right else (right, mirrored)
+                        return Threshold(parsed.segment(value), seen, float(first.value))  # type: ignore[arg-type]  # a number
+        return None
+
     def with_threshold(self, number: float) -> Expression:
         """Set another number for the first one in the expression.
 
@@ -123,10 +161,10 @@ class Expression:
         'words >= 20'
         """
         parsed = _Parsed(self.text)
-        numbers = [node for node in ast.walk(parsed.root) if _is_number(node)]
-        if not numbers:
+        first = parsed.first_number()
+        if first is None:
             raise UsageError("no number in the rule: no threshold to move", self.text, "write the rule out")
-        start, end = min(map(parsed.span, numbers))
+        start, end = parsed.span(first)
         return Expression.parse(f"{parsed.text[:start]}{number:.15g}{parsed.text[end:]}")
 
 
@@ -153,7 +191,7 @@ def _is_number(node: ast.AST) -> bool:
 class _Parsed:
     """One expression being parsed: its tree, the columns found, and the way back from the tree to the text as written."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_condition: bool = True) -> None:
         self.text = " ".join(text.strip().splitlines())
         self.columns: dict[str, None] = {}
         if not self.text:
@@ -168,7 +206,10 @@ class _Parsed:
             raise self._fault_at(self._original((error.offset or 1) - 1), error.msg) from error
         except (ValueError, RecursionError, MemoryError) as error:
             raise self._fault_at(0, "the rule is nested too deeply, or holds a number that is too large") from error
-        self.evaluator = self._condition(self.root, 0)
+        self.evaluator = self._condition(self.root, 0) if is_condition else self._value(self.root, 0)
+
+    def first_number(self) -> ast.AST | None:
+        return min((node for node in ast.walk(self.root) if _is_number(node)), key=self.span, default=None)
 
     def segment(self, node: ast.AST) -> str:
         start, end = self.span(node)

@@ -83,7 +83,7 @@ def preset(name: str) -> Preset:
     return Preset(name, content["words"], tuple(PresetRule(**rule) for rule in content["rules"]))
 
 
-class _Compiled(NamedTuple):
+class CompiledRule(NamedTuple):
     reason: str
     conjuncts: tuple[tuple[Expression, str | None], ...]  # each with the column that decides
 
@@ -135,7 +135,7 @@ class Keep:
                 mend = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(reasons) or 'none without a preset'}"
                 raise ValueError(f"overrides: no rule '{reason}' in the preset; {mend}")
         try:
-            self._compiled()
+            self.compiled_rules()
         except UsageError as error:
             raise ValueError(f"overrides: {error.what}: {error.where}") from error
         return self
@@ -147,7 +147,7 @@ class Keep:
         details: NDArray[Any] = np.full(rows, None, object)
         numbers = np.full(rows, np.nan)
         undecided = np.ones(rows, np.bool_)
-        for rule in self._compiled():
+        for rule in self.compiled_rules():
             for condition, column in rule.conjuncts:
                 satisfied = np.asarray(condition.evaluate(batch).to_numpy(zero_copy_only=False), np.bool_)
                 failed = undecided & ~satisfied
@@ -165,7 +165,8 @@ class Keep:
             pa.array(details, pa.string()),
         )
 
-    def _compiled(self) -> tuple[_Compiled, ...]:
+    def compiled_rules(self) -> tuple[CompiledRule, ...]:
+        """Give the rules in the order in which they are asked, thresholds moved."""
         own = [(rule.reason, rule.where) for rule in self.rules]
         if self.where is not None:
             own.append((self.reason, self.where))
@@ -173,7 +174,7 @@ class Keep:
 
     def _check_columns(self, batch: pa.RecordBatch) -> None:
         names = batch.schema.names
-        wanted = [name for rule in self._compiled() for condition, _ in rule.conjuncts for name in condition.columns]
+        wanted = [name for rule in self.compiled_rules() for condition, _ in rule.conjuncts for name in condition.columns]
         missing = [name for name in dict.fromkeys(wanted) if name not in names]
         if missing:
             near = get_close_matches(missing[0], names, 1)
@@ -192,7 +193,7 @@ class Keep:
 
 
 @cache
-def _compile(name: str | None, overrides: tuple[tuple[str, float], ...], own: tuple[tuple[str, str], ...]) -> tuple[_Compiled, ...]:
+def _compile(name: str | None, overrides: tuple[tuple[str, float], ...], own: tuple[tuple[str, str], ...]) -> tuple[CompiledRule, ...]:
     thresholds = dict(overrides)
     compiled = []
     for reason, where, _ in preset(name).rules if name else ():
@@ -203,7 +204,7 @@ def _compile(name: str | None, overrides: tuple[tuple[str, float], ...], own: tu
         compiled.append((reason, expression if threshold is None else expression.with_threshold(threshold)))
     compiled += [(reason, Expression.parse(where)) for reason, where in own]
     return tuple(
-        _Compiled(reason, tuple((part.expression, part.column) for part in expression.conjuncts()))
+        CompiledRule(reason, tuple((part.expression, part.column) for part in expression.conjuncts()))
         for reason, expression in compiled
     )
 
