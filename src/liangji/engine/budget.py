@@ -42,6 +42,11 @@ class Budget:
         return max(200_000_000, int((self.memory_bytes - _BASE_BYTES) * 0.7))
 
 
+def memory_for(workers: int) -> int:
+    """Give the memory in bytes that so many workers need; for none, what the process needs by itself."""
+    return _BASE_BYTES + workers * _WORKER_BYTES
+
+
 def machine_memory() -> int:
     """Give the memory of this machine or container in bytes."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
