@@ -193,7 +193,9 @@ class Keep:
 
 
 @cache
-def _compile(name: str | None, overrides: tuple[tuple[str, float], ...], own: tuple[tuple[str, str], ...]) -> tuple[CompiledRule, ...]:
+def _compile(
+    name: str | None, overrides: tuple[tuple[str, float], ...], own: tuple[tuple[str, str], ...]
+) -> tuple[CompiledRule, ...]:
     thresholds = dict(overrides)
     compiled = []
     for reason, where, _ in preset(name).rules if name else ():
