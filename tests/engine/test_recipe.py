@@ -139,7 +139,7 @@ def test_a_step_that_needs_a_column_says_which_step_is_missing() -> None:
 
 def test_consecutive_exchanges_share_one_pass() -> None:
     plan = make_plan(recipe(GOOD))
-    assert [(len(segment.operators), len(segment.gathers)) for segment in plan.segments] == [(3, 2), (1, 0)]
+    assert [(len(segment.steps), len(segment.gathers)) for segment in plan.segments] == [(3, 2), (3, 0)]
     assert plan.schema.names[: plan.schema.names.index("extra") + 1] == [
         "id", "parents", "source", "source_details", "license", "original_time", "last_modified_time", "generated",
         "origin", "record", "text", "annotation", "extra",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +16,10 @@ from liangji.core.errors import LedgerError, RunError
 from liangji.core.operator import PARENT_ROW, OperatorKind, apply_drops, with_decision
 from liangji.core.schema import Kind, Modality, record_schema
 from liangji.engine.ledger import Ledger, StepCount
-from liangji.engine.plan import Plan, Segment, make_plan
+from liangji.engine.plan import Link, Plan, Segment, make_plan
 from liangji.engine.recipe import Input, Recipe, Step
-from liangji.engine.segment import Decided, Outcome, run_segment
+from liangji.engine.segment import Outcome, run_segment
+from liangji.engine.views import Layer, Root, View
 
 SCHEMA = record_schema(Kind.PRETRAINING)
 
@@ -67,21 +69,31 @@ def batch_of(texts: list[str]) -> pa.RecordBatch:
 
 def run(operator: Any, *batches: pa.RecordBatch) -> Outcome:
     plan, segment = planned(operator)
-    return run_segment(plan, segment, ((batch, ()) for batch in batches))
+    return run_over(plan, segment, *batches)
+
+
+def run_over(plan: Plan, segment: Segment, *batches: pa.RecordBatch, decisions: Sequence[pa.Table] = ()) -> Outcome:
+    return run_segment(plan, segment, View.whole(Root.of(batches)), decisions, Layer, "")
+
+
+def rows_of(outcome: Outcome) -> list[pa.RecordBatch]:
+    return [batch for _, batch in outcome.view.batches()]
 
 
 def planned(operator: Any) -> tuple[Plan, Segment]:
+    step = Step("test", operator, 1)
     recipe = Recipe(dataset="d", kind=Kind.PRETRAINING, inputs=[Input(path="x")], folder=Path()).model_copy(
-        update={"steps": [Step("test", operator, 1)]}
+        update={"steps": [step]}
     )
-    segment = Segment(0, (), tuple(recipe.steps), (), "identity")
+    rules, operators = ((step,), ()) if operator.kind is OperatorKind.RULE else ((), (step,))
+    segment = Segment(1, (), (Link(rules, operators, "link"),), (), "identity")
     plan = make_plan(recipe.model_copy(update={"steps": []}))
     return Plan(recipe, (segment,), plan.schema, plan.dropped_schema), segment
 
 
 def test_bad_rows_stand_alone_in_quarantine_and_the_rest_go_on() -> None:
     outcome = run(FailsOn(), batch_of(["one", "bad", "three", "four", "bad"]))
-    assert [text for batch in outcome.kept for text in batch.column("text").to_pylist()] == ["one", "three", "four"]
+    assert [text for batch in rows_of(outcome) for text in batch.column("text").to_pylist()] == ["one", "three", "four"]
     assert [(row["record"], row["what"]) for row in outcome.quarantined] == [
         (1, "ValueError: cannot bear it"),
         (4, "ValueError: cannot bear it"),
@@ -92,7 +104,7 @@ def test_bad_rows_stand_alone_in_quarantine_and_the_rest_go_on() -> None:
 def test_every_row_is_kept_dropped_or_quarantined_however_batches_are_cut(texts: list[str], cut: int) -> None:
     batch = batch_of(texts)
     outcome = run(FailsOn(), batch.slice(0, cut), batch.slice(cut))
-    assert sum(part.num_rows for part in outcome.kept) == len(texts) - texts.count("bad")
+    assert sum(part.num_rows for part in rows_of(outcome)) == len(texts) - texts.count("bad")
     assert len(outcome.quarantined) == texts.count("bad")
     outcome = run(DropsShort(), batch)
     assert outcome.counts["1 test"].dropped == ({"too_short": texts.count("no")} if "no" in texts else {})
@@ -101,8 +113,9 @@ def test_every_row_is_kept_dropped_or_quarantined_however_batches_are_cut(texts:
 def test_a_dropped_row_keeps_its_reason_and_the_number_that_decided() -> None:
     outcome = run(DropsShort(), batch_of(["no", "good"]))
     (dropped,) = outcome.dropped
-    assert dropped.select(["record", "drop_step", "drop_reason", "drop_number"]).to_pylist() == [
-        {"record": 0, "drop_step": "1 test", "drop_reason": "too_short", "drop_number": 2.0}
+    assert (dropped.view.rows.tolist(), dropped.label) == ([0], "1 test")
+    assert dropped.decisions.select(["drop_reason", "drop_number"]).to_pylist() == [
+        {"drop_reason": "too_short", "drop_number": 2.0}
     ]
 
 
@@ -146,16 +159,16 @@ def exchanging(*operators: Any) -> tuple[Plan, Segment, Segment]:
     plan, _ = planned(operators[0])
     steps = tuple(Step(f"test{number}", operator, 1) for number, operator in enumerate(operators))
     plan = Plan(plan.recipe.model_copy(update={"steps": list(steps)}), (), plan.schema, plan.dropped_schema)
-    return plan, Segment(0, (), (), steps, "gathers"), Segment(1, steps, (), (), "carries out")
+    link = Link((), (), "link")
+    return plan, Segment(1, (), (link,), steps, "gathers"), Segment(2, steps, (link,), (), "carries out")
 
 
 def test_a_row_without_a_key_is_quarantined_and_the_ledger_closes() -> None:
     plan, gathers, carries_out = exchanging(DropsEvenRows(), DropsEvenRows(bad_key="bad"))
-    before = run_segment(plan, gathers, [(batch_of(["one", "bad", "three", "four"]), ())])
+    before = run_over(plan, gathers, batch_of(["one", "bad", "three", "four"]))
     assert [row["record"] for row in before.quarantined] == [1]
-    assert [[row for key in keys for row in key.column("row").to_pylist()] for keys in before.keys] == [[0, 1, 2], [0, 1, 2]]
-    rest = pa.Table.from_batches(before.kept).combine_chunks().to_batches()[0]
-    after = run_segment(plan, carries_out, [(rest, [Decided(step, drops()) for step in carries_out.decided])])
+    assert before.view.rows.tolist() == [0, 2, 3]
+    after = run_segment(plan, carries_out, before.view, [drops(), drops()], Layer, "")
     counts = [[count.as_dict() for count in outcome.counts.values()] for outcome in (before, after)]
     read = StepCount("0 read", OperatorKind.READ, 4, 4).as_dict()
     ledger = Ledger.close([[read], *counts]).as_dict()
@@ -164,12 +177,11 @@ def test_a_row_without_a_key_is_quarantined_and_the_ledger_closes() -> None:
 
 def test_a_decision_that_fails_on_a_row_quarantines_that_row_and_no_other_moves() -> None:
     plan, _, carries_out = exchanging(DropsEvenRows(bad="bad"), DropsEvenRows())
-    first, second = carries_out.decided
     batch = batch_of(["zero", "one", "bad", "three", "four", "five"])
-    outcome = run_segment(plan, carries_out, [(batch, [Decided(first, drops(0)), Decided(second, drops(2, 3, 5))])])
+    outcome = run_over(plan, carries_out, batch, decisions=[drops(0), drops(2, 3, 5)])
     assert [row["record"] for row in outcome.quarantined] == [2]
-    assert [record for part in outcome.dropped for record in part.column("record").to_pylist()] == [0, 3, 5]
-    assert [record for part in outcome.kept for record in part.column("record").to_pylist()] == [1, 4]
+    assert [row for group in outcome.dropped for row in group.view.rows.tolist()] == [0, 3, 5]
+    assert [record for part in rows_of(outcome) for record in part.column("record").to_pylist()] == [1, 4]
 
 
 class TakesColumnsAway(FailsOn):

@@ -1,29 +1,25 @@
-"""The folder of a unit is there whole or not at all; its rows are had one by one."""
+"""Folders that nothing refers to go; rows are had one by one."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from liangji.engine.units import StagedRows, Unit, UnitFiles
+from liangji.engine.units import StagedRows, Unit, UnitFiles, Writing
+from liangji.engine.views import Root
 
 
-def test_a_folder_half_removed_by_a_killed_run_does_not_count_as_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def removes_the_files_and_dies(folder: Path, **_: object) -> None:
-        for file in folder.iterdir():
-            file.unlink()
-        raise KeyboardInterrupt
-
+def test_folders_that_nothing_refers_to_are_removed(tmp_path: Path) -> None:
     files = UnitFiles(tmp_path)
-    files.write("aabb", {"decisions.arrow": b"decided"})
-    with monkeypatch.context() as killed:
-        killed.setattr("shutil.rmtree", removes_the_files_and_dies)
-        with pytest.raises(KeyboardInterrupt):
-            files.remove_others(set())
-    assert not files.exists("aabb")
+    for name in ("aabb", "aacc", "bbcc"):
+        files.write(name, {"digest": name.encode()})
+    files.remove_others({"aacc"})
+    assert [files.exists(name) for name in ("aabb", "aacc", "bbcc")] == [False, True, False]
+    assert files.bytes("aacc/digest") == b"aacc"
     files.remove_others(set())
     assert not list(tmp_path.iterdir())
 
@@ -35,9 +31,22 @@ def test_records_come_in_the_order_asked_for_whatever_unit_and_batch_they_lie_in
 ) -> None:
     files = UnitFiles(tmp_path)
     records = pa.table({"id": [f"{row}" for row in range(10)], "size": range(10), "text": [f"text {row}" for row in range(10)]})
-    units = []
-    for key, first, past in (("aa", 0, 5), ("bb", 5, 6), ("cc", 6, 10)):
-        files.write(key, {"rows.arrow": (records.schema, records.slice(first, past - first).to_batches(max_chunksize=2))})
-        units.append(Unit(key, "", 0, past - first, 0, [], [], [], []))
+    units = [
+        unit_of(files, records.slice(0, 5), [0, 1, 2, 3, 4]),
+        unit_of(files, records.slice(3, 4), [2]),
+        unit_of(files, records.slice(4), [2, 3, 4, 5]),
+    ]
     taken = StagedRows(files, units).take(np.array(rows, np.int64), columns)
     assert taken.to_pydict() == {name: [records[name][row].as_py() for row in rows] for name in columns}
+
+
+def unit_of(files: UnitFiles, root: pa.Table, rows: list[int]) -> Unit:
+    """Write a unit that lets some rows of its root through, cut into batches of two."""
+    writing = Writing(files)
+    facts = writing.root(Root.of(root.to_batches(max_chunksize=2)))
+    writing.add("rows", np.array(rows, np.int64).tobytes())
+    writing.commit()
+    empty: dict[str, Any] = {
+        name: [] for name in ("counts", "layers", "keys", "dropped", "quarantined", "fragments", "notes", "faults")
+    }
+    return Unit("", writing.folder, 0, "", "", "", 0, len(rows), 0, root=facts, made={}, **empty)

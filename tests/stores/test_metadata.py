@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from liangji.core.errors import StoreError, UnknownName, UsageError
 from liangji.stores.facts import VersionFacts
-from liangji.stores.metadata import Metadata
+from liangji.stores.metadata import Entry, Metadata
 from liangji.stores.metadata.migrations import NEWEST
 from liangji.stores.metadata.migrations.upgrade import configuration
 from liangji.stores.metadata.models import Model
@@ -82,7 +82,7 @@ def test_an_unknown_dataset_suggests_the_nearest(metadata: Metadata) -> None:
     with pytest.raises(UnknownName):
         metadata.start_run("nothing", "", {})
     with pytest.raises(UnknownName):
-        metadata.record_unit("k", "nothing", 0, "a", 0, {})
+        metadata.record_units("nothing", [Entry("k", {}, 0, "a", 0)])
     with pytest.raises(UnknownName):
         metadata.add_version(version(dataset="nothing"))
 
@@ -167,8 +167,8 @@ def test_a_run_is_entered_and_finished(metadata: Metadata) -> None:
 
 def test_finished_units_are_found_in_any_number_and_forgotten(metadata: Metadata) -> None:
     for number in range(30):
-        metadata.record_unit(f"key {number}", NAME, number % 2, "a\udcff\0", 30 - number, {"fragments": [f"{number}"]})
-    metadata.record_unit("key 7", NAME, 1, "a", 0, {"fragments": ["newer"]})
+        metadata.record_units(NAME, [Entry(f"key {number}", {"fragments": [f"{number}"]}, number % 2, "a\udcff\0", 30 - number)])
+    metadata.record_units(NAME, [Entry("key 7", {"fragments": ["newer"]}, 1, "a", 0)])
     keys = [f"key {number}" for number in range(20, 3000)] + ["key 7"]
     found = metadata.units(keys)
     assert len(found) == 11
@@ -183,7 +183,7 @@ def test_finished_units_are_found_in_any_number_and_forgotten(metadata: Metadata
 def test_many_threads_record_units(metadata: Metadata) -> None:
     def record(thread: int) -> None:
         for number in range(15):
-            metadata.record_unit(f"{thread}/{number}", NAME, 0, "a", number, {"n": number})
+            metadata.record_units(NAME, [Entry(f"{thread}/{number}", {"n": number}, 0, "a", number)])
             assert metadata.units([f"{thread}/{number}"])
 
     with ThreadPoolExecutor(6) as threads:
@@ -205,7 +205,7 @@ def test_a_file_hash_is_good_while_size_and_time_are_the_same(metadata: Metadata
 def test_what_is_no_json_is_refused_and_leaves_nothing(metadata: Metadata) -> None:
     for value in (float("nan"), {1, 2}, object()):
         with pytest.raises(StoreError, match="a value cannot be stored"):
-            metadata.record_unit("k", NAME, 0, "a", 0, {"value": value})
+            metadata.record_units(NAME, [Entry("k", {"value": value}, 0, "a", 0)])
     with pytest.raises(StoreError, match="a value cannot be stored"):
         metadata.add_version(version(created_time=datetime(2026, 1, 1)))  # noqa: DTZ001 the fault under test
     assert metadata.units_of(NAME) == []
@@ -213,11 +213,11 @@ def test_what_is_no_json_is_refused_and_leaves_nothing(metadata: Metadata) -> No
 
 OPENER = """
 import sys
-from liangji.stores.metadata import Metadata
+from liangji.stores.metadata import Entry, Metadata
 sys.stdin.read(1)
 metadata = Metadata.open(sys.argv[1])
 metadata.ensure_dataset("a", "pretraining", "text")
-metadata.record_unit(sys.argv[2], "a", 0, "o", 0, {})
+metadata.record_units("a", [Entry(sys.argv[2], {}, 0, "o", 0)])
 """
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from liangji.core.schema import Kind, Modality, record_schema
 
-_DIGEST_BYTES = 32
+DIGEST_BYTES = 32
 _PASS_BYTES = 256 << 20
 
 
@@ -63,7 +63,7 @@ def _encode(column: pa.Array) -> tuple[list[bytes] | None, NDArray[np.int64]]:
 
 def combine(digests: bytes) -> str:
     """Combine record digests, given one after the other in any order, into the digest of a set of records (hexadecimal)."""
-    ordered = np.sort(np.frombuffer(digests, f"S{_DIGEST_BYTES}"))
+    ordered = np.sort(np.frombuffer(digests, f"S{DIGEST_BYTES}"))
     return hashlib.sha256(ordered.tobytes()).hexdigest()
 
 
@@ -78,10 +78,10 @@ def combine_parts(parts: Callable[[], Iterable[bytes]]) -> str:
     digest = hashlib.sha256()
     for number in range(passes):
         first, end = number * 256 // passes, (number + 1) * 256 // passes
-        taken = [np.zeros(0, f"S{_DIGEST_BYTES}")]
+        taken = [np.zeros(0, f"S{DIGEST_BYTES}")]
         for part in parts():
-            leading = np.frombuffer(part, np.uint8)[::_DIGEST_BYTES]
-            taken.append(np.frombuffer(part, f"S{_DIGEST_BYTES}")[(leading >= first) & (leading < end)])
+            leading = np.frombuffer(part, np.uint8)[::DIGEST_BYTES]
+            taken.append(np.frombuffer(part, f"S{DIGEST_BYTES}")[(leading >= first) & (leading < end)])
         digest.update(np.sort(np.concatenate(taken)).tobytes())
     return digest.hexdigest()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,8 +15,9 @@ from liangji.core.schema import DECISION, ORIGIN, RECORD, record_schema
 from liangji.engine.gathered import exchange_batches
 from liangji.engine.recipe import Recipe, Step
 
-ENGINE_VERSION = "1"  # raised when the same plan may give another result: no unit of an older one is reused
+ENGINE_VERSION = "2"  # raised when the same plan may give another result: no unit of an older one is reused
 
+READ_STEP = "0 read"  # as the ledger names reading
 DROP_STEP = "drop_step"  # which step dropped the row: '3 keep'
 
 QUARANTINE = pa.schema(
@@ -33,18 +36,39 @@ QUARANTINE = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Rules, and the operators after them up to the next decision.
+
+    What the operators make of a row hangs on the row and on the operators before them alone: it is kept, whatever the rules decide.
+    """
+
+    rules: tuple[Step, ...]
+    operators: tuple[Step, ...]  # measure, transform, expand
+    identity: str  # hash over the operators up to here, rules and exchanges left out
+
+    @property
+    def expands(self) -> bool:
+        return any(step.operator.kind is OperatorKind.EXPAND for step in self.operators)
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """Part of a plan that runs on each shard by itself: first the decisions of exchanges, then operators, then keys for the next."""
+    """Part of a plan that runs on each shard by itself: first the decisions of exchanges, then links, then keys for the next."""
 
     index: int
     decided: tuple[Step, ...]  # exchanges whose decisions are carried out first
-    operators: tuple[Step, ...]
+    links: tuple[Link, ...]  # the first may have no rules, every other has
     gathers: tuple[Step, ...]  # exchanges whose keys are gathered last; empty in the final segment
     identity: str  # hash over the steps of this segment
 
     @property
     def is_final(self) -> bool:
         return not self.gathers
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that run on each shard, in order."""
+        return (*self.decided, *(step for link in self.links for step in (*link.rules, *link.operators)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +98,7 @@ class Plan:
             {
                 "segment": segment.index + 1,
                 "apply": [self.step_label(step) for step in segment.decided],
-                "run": [self.step_label(step) for step in segment.operators],
+                "run": [self.step_label(step) for step in segment.steps[len(segment.decided) :]],
                 "then": [self.step_label(step) for step in segment.gathers] or ["commit"],
             }
             for segment in self.segments
@@ -112,17 +136,32 @@ def _cut(recipe: Recipe) -> list[Segment]:
             gathers.append(step)
     if groups[-1][2]:
         groups.append((groups[-1][2], [], []))
-    return [
-        Segment(
-            index,
-            tuple(decided),
-            tuple(operators),
-            tuple(gathers),
-            canonical_hash([ENGINE_VERSION, sorted(recipe.restore), *([step.identity for step in part] for part in group)]),
+    segments = []
+    made: list[Any] = []  # identities of the operators so far
+    for index, (decided, operators, gathers) in enumerate(groups):
+        links = tuple(_links(operators, made))
+        identity = canonical_hash(
+            [ENGINE_VERSION, sorted(recipe.restore), *([step.identity for step in part] for part in (decided, operators, gathers))]
         )
-        for index, group in enumerate(groups)
-        for decided, operators, gathers in (group,)
-    ]
+        segments.append(Segment(index, tuple(decided), links, tuple(gathers), identity))
+    return segments
+
+
+def _links(steps: list[Step], made: list[Any]) -> Iterator[Link]:
+    """Cut steps before each run of rules; `made` takes up the identities of the operators."""
+    rules: list[Step] = []
+    operators: list[Step] = []
+    for step in steps:
+        if step.operator.kind is not OperatorKind.RULE:
+            operators.append(step)
+            continue
+        if operators or not rules:  # the first link reads what is there, so it has no rules
+            made += [operator.identity for operator in operators]
+            yield Link(tuple(rules), tuple(operators), canonical_hash([ENGINE_VERSION, *made]))
+            rules, operators = [], []
+        rules.append(step)
+    made += [operator.identity for operator in operators]
+    yield Link(tuple(rules), tuple(operators), canonical_hash([ENGINE_VERSION, *made]))
 
 
 def _infer_schema(recipe: Recipe) -> pa.Schema:

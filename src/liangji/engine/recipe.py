@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
@@ -85,7 +85,16 @@ class Step:
     @property
     def identity(self) -> list[Any]:
         """What decides the step's result beside its input: name, version, options, and files it leans on."""
+        return self._identity(())
+
+    @property
+    def key_identity(self) -> list[Any]:
+        """What decides the keys of an exchange: all that `identity` tells, but for options that only its decisions hang on."""
+        return self._identity(getattr(self.operator, "decision_options", ()))
+
+    def _identity(self, without: Collection[str]) -> list[Any]:
         options = TypeAdapter(type(self.operator)).dump_python(self.operator)
+        options = {name: value for name, value in options.items() if name not in without}
         options = to_jsonable_python({name: _digested(value) for name, value in options.items()})
         fingerprint = getattr(self.operator, "fingerprint", None)
         return [self.name, self.operator.version, options, fingerprint() if callable(fingerprint) else fingerprint]

@@ -18,23 +18,23 @@ import pyarrow as pa
 
 from liangji.core.digest import canonical_hash, combine_parts, version_id
 from liangji.core.errors import FaultShareExceeded, RunError
-from liangji.core.operator import OperatorKind, Warmable
+from liangji.core.operator import Warmable
 from liangji.core.reading import Source, SourceFile, place
 from liangji.engine.budget import Budget
 from liangji.engine.exchange import Decisions, decide
-from liangji.engine.gathered import decisions_between
-from liangji.engine.ledger import Ledger, StepCount
-from liangji.engine.plan import QUARANTINE, Plan, Segment, columns
+from liangji.engine.ledger import Ledger
+from liangji.engine.plan import QUARANTINE, READ_STEP, Plan, Segment, columns
 from liangji.engine.progress import Progress, check_stop
-from liangji.engine.segment import Decided, Outcome, quarantine_fault, run_segment
+from liangji.engine.segment import DIGEST
 from liangji.engine.shards import Feed, Shard, cut, cutting
-from liangji.engine.units import Unit, UnitFiles, finish, read_batches, stage_all
+from liangji.engine.units import Beginning, Unit, UnitFiles, stage_all
+from liangji.engine.work import FirstWork, LaterWork, made_key, run_first, run_later
 from liangji.stores.facts import VersionFacts
+from liangji.stores.metadata import Entry
 from liangji.stores.workspace import Workspace
 
 T = TypeVar("T")
 
-_READ = "0 read"
 _NOTES_KEPT = 1000  # with a version
 _FAULTS_TOLD, _PLACES_TOLD = 8, 3  # of a run where no record could be used
 _NUMBER = re.compile(r"\d+")
@@ -79,7 +79,24 @@ class _Run:
             self.units_run += is_new
             self.units_reused += not is_new
             self.rows_failed += sum(count["quarantined"] for count in unit.counts)
-            self.rows_seen += sum(count["rows_in"] for count in unit.counts if count["step"] == _READ)
+            self.rows_seen += sum(count["rows_in"] for count in unit.counts if count["step"] == READ_STEP)
+
+    def entered(self, keys: Sequence[str]) -> dict[str, Unit]:
+        """Give those of these units that are done, with everything they refer to."""
+        units = {key: Unit.from_result(key, result) for key, result in self.workspace.metadata.units(keys).items()}
+        return {key: unit for key, unit in units.items() if all(map(self.files.exists, unit.folders))}
+
+    def enter(self, unit: Unit, beginning: Beginning | None = None) -> None:
+        """Enter a unit as done, with what it leaves to runs of other plans."""
+        name = made_key(unit.lineage)
+        made = self.workspace.metadata.units([name]).get(name, {}) | unit.made
+        entries = [
+            Entry(unit.key, unit.result, unit.segment, unit.origin, unit.shard),
+            Entry(name, made, -1, unit.origin, unit.shard),
+        ]
+        if beginning is not None:
+            entries.append(Entry(unit.lineage, asdict(beginning), -1, unit.origin, unit.shard))
+        self.workspace.metadata.record_units(self.plan.recipe.dataset, entries)
 
     def check_faults(self, units: Sequence[Unit]) -> None:
         """Stop the run where too many rows failed. Asked when a segment has ended, so that the order of units means nothing.
@@ -141,9 +158,11 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
     units = [unit for file in files for unit in by_file[file.origin]]
     state.check_faults(units)
     done = [units]
+    decided: list[Decisions] = []
     for segment in others:
         previous = plan.segments[segment.index - 1]
         decisions = _exchange(state, previous, units)
+        decided += decisions
         units = _run_segment_on_all(state, segment, units, decisions)
         state.check_faults(units)
         done.append(units)
@@ -152,7 +171,7 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
     if ledger["rows_in"] and ledger["quarantined"] == ledger["rows_in"]:
         raise _nothing_read(every, ledger["quarantined"])
     result = _commit(state, run_id, author, message, started, files, by_file, every, units, ledger)
-    _forget_others(state, [reader.file_key(file) for file in files], every)
+    _forget_others(state, reader.entered_keys(files), every, decided)
     state.progress.done()
     return result
 
@@ -174,7 +193,12 @@ def _read_all(state: _Run, reader: _Reader, files: Sequence[SourceFile]) -> dict
 
 
 class _Reader:
-    """The first segment: from the shards of input files to units."""
+    """The first segment: from the shards of input files to units.
+
+    Three things are entered of a file: its units, under a name that every step of the segment decides; what the first operators
+    made of its shards, under one that only these decide, so that another rule need not read the file again; and how many shards
+    it has.
+    """
 
     def __init__(self, state: _Run, segment: Segment) -> None:
         self._state, self.segment = state, segment
@@ -184,59 +208,79 @@ class _Reader:
         self._lock = threading.Lock()
 
     def _identity(self, file: SourceFile) -> str:
+        """Name a file and how it is read and cut; staged fragments lie in the dataset's own table."""
         known = self._identities.get(file.origin)
         if known is None:
-            plan = self._state.plan
-            known = canonical_hash(
-                [
-                    plan.recipe.dataset,  # staged fragments lie in the dataset's own table
-                    self.segment.identity,
-                    self.segment.is_final,
-                    columns(plan.dropped_schema),
-                    self._state.source.identity(file),
-                    file.sha256,
-                    cutting(),
-                ]
-            )
+            known = canonical_hash([self._state.plan.recipe.dataset, self._state.source.identity(file), file.sha256, cutting()])
             self._identities[file.origin] = known
         return known
 
-    def file_key(self, file: SourceFile) -> str:
+    def _unit_key(self, file: SourceFile, shard: int) -> str:
+        final = columns(self._state.plan.schema) if self.segment.is_final else []
+        return canonical_hash(["unit", self._identity(file), shard, self.segment.identity, final])
+
+    def _beginning_key(self, file: SourceFile, shard: int) -> str:
+        return canonical_hash(["beginning", self._identity(file), shard, self.segment.links[0].identity])
+
+    def _file_key(self, file: SourceFile) -> str:
         return canonical_hash(["file", self._identity(file)])
 
-    def _unit_key(self, file: SourceFile, shard: int) -> str:
-        return canonical_hash(["shard", self._identity(file), shard])
+    def entered_keys(self, files: Sequence[SourceFile]) -> set[str]:
+        """Name everything but units that stays entered for the next build."""
+        return {self._file_key(file) for file in files} | {
+            unit.lineage for units in self._units.values() for unit in units.values()
+        }
 
     def take_finished(self, file: SourceFile) -> bool:
-        """Take over the units of a file that was read to its end by an earlier run."""
-        metadata = self._state.workspace.metadata
-        key = self.file_key(file)
-        entered = metadata.units([key]).get(key)
-        if entered is None:
-            return False
-        keys = [self._unit_key(file, shard) for shard in range(entered["shards"])]
-        results = metadata.units(keys)
-        if len(results) < len(keys) or not all(self._state.files.exists(key) for key in keys):
+        """Take over the units of a file that was read to its end by an earlier run of the same steps."""
+        shards = self._shards_of(file)
+        keys = [self._unit_key(file, shard) for shard in range(shards)]
+        units = self._state.entered(keys)
+        if not shards or len(units) < shards:
             return False
         for shard, key in enumerate(keys):
-            self._enter(file, shard, Unit.from_result(key, results[key]), is_new=False)
+            self._enter(file, shard, units[key], is_new=False)
         self._finished.add(file.origin)
         return True
 
+    def _shards_of(self, file: SourceFile) -> int:
+        """Tell how many shards a file has that was read to its end; 0 where it was not."""
+        key = self._file_key(file)
+        entered = self._state.workspace.metadata.units([key]).get(key)
+        return entered["shards"] if entered else 0
+
     def shards(self, file: SourceFile) -> Iterator[Shard]:
-        return cut(self._state.source.read(file, lambda size: self._state.progress.advance(size, 0, 0)))
+        """Read a file; where earlier runs have left all its roots, these stand for it."""
+        consumed = self._state.progress.advance
+        shards = self._shards_of(file)
+        keys = [self._beginning_key(file, shard) for shard in range(shards)]
+        begun = self._state.workspace.metadata.units(keys)
+        if shards and all(key in begun and self._is_there(Beginning(**begun[key]), needs_root=True) for key in keys):
+            for shard in range(shards):
+                yield Shard(shard)
+                consumed(file.size_bytes // shards, 0, 0)
+            return
+        yield from cut(self._state.source.read(file, lambda size: consumed(size, 0, 0)))
+
+    def _is_there(self, beginning: Beginning, *, needs_root: bool) -> bool:
+        return (beginning.root is not None or not needs_root) and all(map(self._state.files.exists, beginning.folders))
 
     def run_unit(self, file: SourceFile, shard: Shard) -> None:
         state = self._state
         key = self._unit_key(file, shard.index)
-        entered = state.workspace.metadata.units([key]).get(key)
-        if entered is not None and state.files.exists(key):
-            self._enter(file, shard.index, Unit.from_result(key, entered), is_new=False)
+        done = state.entered([key]).get(key)
+        if done is not None:
+            self._enter(file, shard.index, done, is_new=False)
             return
-        outcome = run_segment(state.plan, self.segment, ((batch, ()) for batch in shard.batches))
-        _count_reading(outcome, shard)
-        unit = finish(state.workspace, state.files, state.plan, self.segment, key, file.origin, shard.index, outcome, shard.notes)
-        state.progress.advance(0, shard.rows + len(shard.faults), shard.size_bytes)
+        lineage = self._beginning_key(file, shard.index)
+        known = state.workspace.metadata.units([lineage, made_key(lineage)])
+        beginning = Beginning(**known[lineage]) if lineage in known else None
+        if beginning is not None and not self._is_there(beginning, needs_root=True):
+            beginning = None
+        work = FirstWork(key, lineage, file.origin, shard, beginning, known.get(made_key(lineage), {}))
+        unit, begun = run_first(state.plan, state.files, state.workspace.tables, work)
+        state.progress.advance(0, unit.rows_in, shard.size_bytes)
+        state.enter(unit, begun)
         self._enter(file, shard.index, unit, is_new=True)
 
     def _enter(self, file: SourceFile, shard: int, unit: Unit, *, is_new: bool) -> None:
@@ -248,16 +292,9 @@ class _Reader:
         """Give the units of a file in order, and enter the file as read to its end."""
         units = self._units.get(file.origin, {})
         if file.origin not in self._finished:
-            metadata, dataset = self._state.workspace.metadata, self._state.plan.recipe.dataset
-            metadata.record_unit(self.file_key(file), dataset, -1, file.origin, -1, {"shards": len(units)})
+            entry = Entry(self._file_key(file), {"shards": len(units)}, origin=file.origin)
+            self._state.workspace.metadata.record_units(self._state.plan.recipe.dataset, [entry])
         return [units[shard] for shard in range(len(units))]
-
-
-def _count_reading(outcome: Outcome, shard: Shard) -> None:
-    faults = len(shard.faults)
-    rows = sum(batch.num_rows for batch in shard.batches)
-    outcome.counts[_READ] = StepCount(_READ, OperatorKind.READ, rows + faults, rows, 0, {}, faults)
-    outcome.quarantined[:0] = [quarantine_fault(fault) for fault in shard.faults]
 
 
 def _exchange(state: _Run, segment: Segment, units: Sequence[Unit]) -> list[Decisions]:
@@ -265,9 +302,8 @@ def _exchange(state: _Run, segment: Segment, units: Sequence[Unit]) -> list[Deci
     decided: list[Decisions] = []
     for position, step in enumerate(segment.gathers):
         check_stop(state.stop)
-        label = state.plan.step_label(step)
-        state.progress.phase(label, sum(unit.rows for unit in units), "rows")
-        decided.append(decide(step, position, units, decided, state.files, state.budget, state.workspace))
+        state.progress.phase(state.plan.step_label(step), sum(unit.rows for unit in units), "rows")
+        decided.append(decide(state.plan, segment, position, units, decided, state.files, state.budget, state.workspace))
     return decided
 
 
@@ -275,25 +311,23 @@ def _run_segment_on_all(state: _Run, segment: Segment, before: Sequence[Unit], d
     """Run a later segment on what the one before it let through, shard by shard."""
     state.progress.phase(_label(segment), sum(unit.rows for unit in before), "rows")
     after: dict[int, Unit] = {}
-    schema = columns(state.plan.dropped_schema)
+    final = columns(state.plan.schema) if segment.is_final else []
     keys = [
-        canonical_hash(
-            [segment.identity, segment.is_final, schema, unit.key, *(decision.digest(position) for decision in decisions)]
-        )
+        canonical_hash(["unit", segment.identity, final, unit.key, *(decision.digest(position) for decision in decisions)])
         for position, unit in enumerate(before)
     ]
-    entered = state.workspace.metadata.units(keys)
+    entered = state.entered(keys)
 
     def work(position: int) -> None:
         unit, key = before[position], keys[position]
-        if key in entered and state.files.exists(key):
-            done, is_new = Unit.from_result(key, entered[key]), False
-        else:
-            outcome = run_segment(
-                state.plan, segment, _decided_batches(state, unit, [item.of_unit(position) for item in decisions], segment)
-            )
-            done = finish(state.workspace, state.files, state.plan, segment, key, unit.origin, unit.shard, outcome, ())
-            is_new = True
+        done = entered.get(key)
+        is_new = done is None
+        if done is None:
+            name = made_key(unit.lineage)
+            made = state.workspace.metadata.units([name]).get(name, {})
+            of_unit = [decision.of_unit(position) for decision in decisions]
+            done = run_later(state.plan, segment, state.files, state.workspace.tables, LaterWork(key, unit, of_unit, made))
+            state.enter(done)
         state.progress.advance(unit.rows, unit.rows if is_new else 0, unit.size_bytes if is_new else 0)
         state.count_unit(done, is_new=is_new)
         after[position] = done
@@ -307,22 +341,6 @@ def _run_segment_on_all(state: _Run, segment: Segment, before: Sequence[Unit], d
 
     _on_workers(state, next_position, work)
     return [after[position] for position in range(len(before))]
-
-
-def _decided_batches(
-    state: _Run, unit: Unit, decisions: Sequence[pa.Table], segment: Segment
-) -> Iterator[tuple[pa.RecordBatch, Sequence[Decided]]]:
-    """Read the rows of a unit with the part of each decision that falls on each batch."""
-    if not unit.rows:
-        return
-    base = 0
-    for batch in read_batches(state.files.rows(unit.key)):
-        end = base + batch.num_rows
-        yield (
-            batch,
-            [Decided(step, decisions_between(table, base, end)) for step, table in zip(segment.decided, decisions, strict=True)],
-        )
-        base = end
 
 
 def _on_workers(state: _Run, take: Callable[[], T | None], work: Callable[[T], None]) -> None:
@@ -365,7 +383,7 @@ def _commit(
 ) -> RunResult:
     plan, workspace = state.plan, state.workspace
     recipe, dataset = plan.recipe, plan.recipe.dataset
-    content = combine_parts(lambda: (state.files.digests(unit.key).read_bytes() for unit in final))
+    content = combine_parts(lambda: (state.files.bytes(f"{unit.folder}/{DIGEST}") for unit in final))
     identifier = version_id(recipe.kind, recipe.modality, plan.recipe_hash, content)
     existing = {facts.id: facts for facts in workspace.metadata.versions(dataset)}
     seconds = time.monotonic() - started
@@ -378,16 +396,15 @@ def _commit(
 
     if identifier in existing:
         return result(workspace.metadata.make_newest(dataset, identifier), is_new=False)
-    tables = {
-        name: workspace.tables.commit(
-            f"{dataset}/{name}", schema, stage_all(workspace, state.files, f"{dataset}/{name}", schema, units)
-        )
-        for name, schema, units in (
-            ("rows", plan.schema, final),
-            ("dropped", plan.dropped_schema, every),
-            ("quarantined", QUARANTINE, every),
-        )
+    staged = {
+        "rows": (plan.schema, [state.files.staged_rows(unit) for unit in final]),
+        "dropped": (plan.dropped_schema, [state.files.staged_dropped(unit, plan.dropped_schema) for unit in every]),
+        "quarantined": (QUARANTINE, [state.files.staged_quarantined(unit) for unit in every]),
     }
+    tables = {}
+    for name, (schema, parts) in staged.items():
+        fragments = stage_all(workspace.tables, f"{dataset}/{name}", schema, parts, state.budget.workers)
+        tables[name] = workspace.tables.commit(f"{dataset}/{name}", schema, fragments)
     latest = list(existing.values())[-1:]
     facts = VersionFacts(
         dataset=dataset,
@@ -418,7 +435,7 @@ def _commit(
 
 def _input_facts(state: _Run, file: SourceFile, units: Iterable[Unit]) -> dict[str, Any]:
     entry = state.plan.recipe.inputs[file.input_index]
-    rows = sum(count["rows_in"] for unit in units for count in unit.counts if count["step"] == _READ)
+    rows = sum(count["rows_in"] for unit in units for count in unit.counts if count["step"] == READ_STEP)
     return {
         "origin": file.origin,
         "sha256": file.sha256,
@@ -471,17 +488,30 @@ def _nothing_read(units: Sequence[Unit], quarantined: int) -> RunError:
     return RunError("no record could be used, so no version was made", "\n         ".join(lines), mend)
 
 
-def _forget_others(state: _Run, file_keys: Iterable[str], every: Sequence[Unit]) -> None:
+def _forget_others(state: _Run, keep: set[str], every: Sequence[Unit], decided: Sequence[Decisions]) -> None:
     """Keep the units of this build for the next one, and remove all others of the dataset, with the files nothing refers to."""
     workspace, dataset = state.workspace, state.plan.recipe.dataset
-    keep = {*file_keys, *(unit.key for unit in every)}
-    workspace.metadata.forget_units([key for key, _ in workspace.metadata.units_of(dataset) if key not in keep])
-    state.files.remove_others(keep)
+    made = {made_key(unit.lineage): set[str]() for unit in every}
+    for unit in every:
+        made[made_key(unit.lineage)] |= set(unit.made)
+    keep = {*keep, *made, *(unit.key for unit in every), *(decisions.key for decisions in decided)}
+    folders = {folder for unit in every for folder in unit.folders} | {decisions.folder for decisions in decided}
+    forgotten = []
+    for key, result in workspace.metadata.units_of(dataset):
+        if key not in keep:
+            forgotten.append(key)
+        elif key in made and result.keys() - made[key]:  # layers of steps that the recipe no longer has
+            kept = {name: parts for name, parts in result.items() if name in made[key]}
+            workspace.metadata.record_units(dataset, [Entry(key, kept)])
+        elif "counts" in result and "folder" not in result:
+            folders |= Beginning(**result).folders
+    workspace.metadata.forget_units(forgotten)
+    state.files.remove_others(folders)
     staged = [fragment for unit in every for fragment in unit.fragments]
     for name in ("rows", "dropped", "quarantined"):
         workspace.tables.collect_garbage(f"{dataset}/{name}", staged if name == "rows" else ())
 
 
 def _label(segment: Segment) -> str:
-    names = [step.name for step in (*segment.decided, *segment.operators)]
+    names = [step.name for step in segment.steps]
     return " → ".join((["read"] if segment.index == 0 else []) + names + (["commit"] if segment.is_final else [])) or "read"

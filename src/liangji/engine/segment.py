@@ -1,35 +1,57 @@
-"""What happens to the batches of one shard in one segment: decisions, operators, bisecting of what fails, counting. Pure."""
+"""What happens to the rows of one shard in one segment: decisions, operators, bisecting of what fails, counting. Pure.
+
+Decisions look at the columns they read and take rows out of the view; operators lay a layer over the rows that are in, as far as a
+layer that is remembered from an earlier run does not know these rows already.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from liangji.core.digest import DIGEST_BYTES, canonical_hash, row_digests
 from liangji.core.errors import LiangjiError, RunError, SchemaError
 from liangji.core.operator import PARENT_ROW, OperatorKind
 from liangji.core.reading import Fault
-from liangji.core.schema import DECISION, DROP_REASON, ID, ORIGIN, RECORD, with_column
+from liangji.core.schema import DECISION, DROP_REASON, ID, ORIGIN, RECORD, record_schema
 from liangji.engine.ledger import StepCount
-from liangji.engine.plan import DROP_STEP, QUARANTINE, Plan, Segment
+from liangji.engine.plan import QUARANTINE, READ_STEP, Link, Plan, Segment
 from liangji.engine.recipe import Step
+from liangji.engine.views import OPERATOR, ROW, Layer, Part, Root, Rows, View, changed_values, is_plain, same_values
+
+DIGEST = "digest"  # column of the layer of record digests
 
 _CONTENT_LIMIT = 64 << 10  # bytes of a failing row that are kept with its error
+_FAILED = pa.schema([pa.field(ROW, pa.int64()), pa.field(OPERATOR, pa.int64()), *QUARANTINE])
+
+Remembered = Callable[[str], Layer]  # name of a layer → what earlier runs know of it
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Rows that one step took out: where they can be read as they were, and why."""
+
+    view: View
+    label: str
+    decisions: pa.RecordBatch  # the columns of DECISION
 
 
 @dataclass(slots=True)
 class Outcome:
     """What became of the rows of one shard in one segment."""
 
-    kept: list[pa.RecordBatch] = field(default_factory=list)
-    keys: list[list[pa.RecordBatch]] = field(default_factory=list)  # for each gathering exchange, with `row` counted over the shard
-    dropped: list[pa.RecordBatch] = field(default_factory=list)
+    view: View  # the rows that are in at its end
+    lineage: str = ""  # names the root, where other runs know it too
+    keys: list[Layer] = field(default_factory=list)  # for each gathering exchange
+    digests: Layer | None = None  # of the records, in the final segment
+    dropped: list[Dropped] = field(default_factory=list)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[str, StepCount] = field(default_factory=dict)
 
@@ -37,65 +59,236 @@ class Outcome:
         return self.counts.setdefault(label, StepCount(label, kind))
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """The decisions of one exchange on one batch; `row` is the position in the batch."""
-
-    step: Step
-    decisions: pa.Table
-
-
-def run_segment(plan: Plan, segment: Segment, batches: Iterable[tuple[pa.RecordBatch, Sequence[Decided]]]) -> Outcome:
-    """Take the batches of one shard, with what was decided on each, through a segment."""
-    outcome = Outcome(keys=[[] for _ in segment.gathers])
-    rows = 0
-    for step in (*segment.decided, *segment.operators):
+def make_root(plan: Plan, link: Link, batches: Iterable[pa.RecordBatch]) -> Outcome:
+    """Take the batches of one shard of an input through the first operators: what comes of them is the root."""
+    outcome = Outcome(View.whole(Root.of([])))
+    for step in link.operators:
         outcome.count(plan.step_label(step), step.operator.kind)
-    for batch, decided in batches:
-        result = _carry_out(plan, batch, decided, outcome)
-        for step in segment.operators:
-            result = _run_operator(plan, step, result, outcome)
-        for part, keys in _gather(plan, segment, result, outcome):
-            for gathered, key in zip(outcome.keys, keys, strict=True):
-                gathered.append(with_column(key, "row", pc.add(key.column("row"), rows)))
-            rows += part.num_rows
-            if part.num_rows:
-                outcome.kept.append(part)
+    outcome.view = View.whole(Root.of(list(_expanded(plan, link, batches, outcome))))
+    return outcome
+
+
+def run_segment(
+    plan: Plan, segment: Segment, view: View, decisions: Sequence[pa.Table], remembered: Remembered, lineage: str
+) -> Outcome:
+    """Take the rows of one shard through a segment, in the first one from the root on.
+
+    `decisions` are those of the exchanges that the segment carries out; `row` is the position among the rows of the view.
+    `lineage` names the root: layers over it are remembered under it.
+    """
+    outcome = Outcome(view, lineage)
+    links = segment.links[1:] if segment.index == 0 else segment.links
+    for step in (*segment.decided, *(step for link in links for step in (*link.rules, *link.operators))):
+        outcome.count(plan.step_label(step), step.operator.kind)
+    start = view.rows
+    for step, table in zip(segment.decided, decisions, strict=True):
+        _carry_out(plan, step, table.set_column(0, ROW, pa.array(start[table[ROW].to_numpy()], pa.int64())), outcome)
+    for link in links:
+        for step in link.rules:
+            _decide(plan, step, partial(_ruled, step), outcome)
+        if link.expands:
+            batches = (batch for _, batch in outcome.view.batches())
+            outcome.view, outcome.lineage = View.whole(Root.of(list(_expanded(plan, link, batches, outcome)))), ""
+        elif link.operators:
+            _lay(plan, link, outcome, remembered)
+    _gather(plan, segment, outcome, remembered)
+    if segment.is_final:
+        outcome.digests = _digested(plan, segment, outcome, remembered)
     for count in outcome.counts.values():
         count.check()
     return outcome
 
 
-def _carry_out(plan: Plan, batch: pa.RecordBatch, decided: Sequence[Decided], outcome: Outcome) -> pa.RecordBatch:
-    """Apply exchanges that decided on the same rows one after the other; a later one still counts rows as they were before the first."""
-    remaining = np.arange(batch.num_rows)
-    for item in decided:
-        decisions = _renumbered(item.decisions, remaining)
-
-        def apply(part: pa.RecordBatch, start: int, step: Step = item.step, decisions: pa.Table = decisions) -> pa.RecordBatch:
-            return step.operator.apply(part, _renumbered(decisions, np.arange(start, start + part.num_rows)))
-
-        label = plan.step_label(item.step)
-        count = outcome.count(label, item.step.operator.kind)
-        count.rows_in += batch.num_rows
-        results, left = [], []
-        for start, part, after in _surviving(batch, apply, label, count, outcome):
-            _check_rows(label, part, after)
-            result, kept = _split(plan, after, label, count, outcome)
-            results.append(result)
-            left.append(remaining[start : start + part.num_rows][kept])
-        batch, remaining = _joined(results), np.concatenate(left)
-        count.rows_out += batch.num_rows
-    return batch
+def _known(outcome: Outcome, remembered: Remembered, *identity: object) -> Layer:
+    """Give what earlier runs know of a layer: nothing, where only this run knows the root."""
+    return remembered(canonical_hash(["layer", outcome.lineage, *identity])) if outcome.lineage else Layer()
 
 
-def _renumbered(decisions: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
-    """Take the decisions on some rows, given in ascending order, and let `row` count among these."""
-    decided = decisions["row"].to_numpy()
-    position = np.searchsorted(rows, decided)
+def _carry_out(plan: Plan, step: Step, decisions: pa.Table, outcome: Outcome) -> None:
+    """Apply what an exchange decided; `row` is the root row. One that changes columns gives a root of its own."""
+
+    def apply(batch: pa.RecordBatch, rows: Rows) -> pa.RecordBatch:
+        return step.operator.apply(batch, _among(decisions, rows))
+
+    if step.operator.drops_only:
+        _decide(plan, step, apply, outcome)
+        return
+    label = plan.step_label(step)
+    count = outcome.count(label, step.operator.kind)
+    count.rows_in += len(outcome.view.rows)
+    after = []
+    for rows, batch in outcome.view.batches():
+        for _, part, result in _surviving(batch, _on(rows, apply), label, count, outcome, _same_row(batch)):
+            _check_rows(label, part, result)
+            after.append(result)
+    names = {column.name for column in DECISION}
+    view = View.whole(Root.of([batch.select([name for name in batch.schema.names if name not in names]) for batch in after]))
+    outcome.lineage = ""  # these rows have other columns than the root that other runs know
+    outcome.view = view.only(_kept(plan, view.rows, after, label, count, view, outcome))
+    count.rows_out += len(outcome.view.rows)
+
+
+def _decide(plan: Plan, step: Step, call: Callable[[pa.RecordBatch, Rows], pa.RecordBatch], outcome: Outcome) -> None:
+    """Let a rule, or an exchange that only drops, take rows out of the view, from no more columns than it reads."""
+    view, label = outcome.view, plan.step_label(step)
+    count = outcome.count(label, step.operator.kind)
+    count.rows_in += len(view.rows)
+    reads = getattr(step.operator, "reads", None)
+    left, after = [], []
+    for rows, batch in view.batches(None if reads is None else (ID, *reads)):
+
+        def whole(position: int, rows: Rows = rows) -> pa.RecordBatch:
+            return next(view.only(rows[position : position + 1]).batches())[1]
+
+        for start, part, result in _surviving(batch, _on(rows, call), label, count, outcome, whole):
+            _check_rows(label, part, result)
+            left.append(rows[start : start + part.num_rows])
+            after.append(result)
+    rows = np.concatenate(left) if left else view.rows[:0]
+    outcome.view = view.only(_kept(plan, rows, after, label, count, view, outcome))
+    count.rows_out += len(outcome.view.rows)
+
+
+def _ruled(step: Step, batch: pa.RecordBatch, _rows: Rows) -> pa.RecordBatch:
+    result: pa.RecordBatch = step.operator(batch)
+    return result
+
+
+def _among(decisions: pa.Table, rows: Rows) -> pa.Table:
+    """Take the decisions on some root rows, given in ascending order, and let `row` count among these."""
+    decided = decisions[ROW].to_numpy()
     is_there = np.isin(decided, rows, assume_unique=True)
-    local = pa.array(position[is_there], pa.int64())
-    return decisions.filter(pa.array(is_there)).set_column(decisions.schema.get_field_index("row"), "row", local)
+    local = pa.array(np.searchsorted(rows, decided[is_there]), pa.int64())
+    return decisions.filter(pa.array(is_there)).set_column(0, ROW, local)
+
+
+def _kept(
+    plan: Plan, rows: Rows, batches: Sequence[pa.RecordBatch], label: str, count: StepCount, view: View, outcome: Outcome
+) -> Rows:
+    """Part decided batches, which hold these rows, into kept and dropped ones; gives the kept rows."""
+    decided = [name for name in (column.name for column in DECISION) if batches and name in batches[0].schema.names]
+    if DROP_REASON not in decided:
+        return rows
+    table = pa.Table.from_batches([batch.select([ID, *decided]) for batch in batches])
+    is_kept = table[DROP_REASON].is_null()
+    if plan.recipe.restore:
+        is_kept = pc.or_(is_kept, pc.is_in(table[ID], pa.array(plan.recipe.restore, pa.string())))
+    mask = np.asarray(is_kept.to_numpy(), np.bool_)
+    if mask.all():
+        return rows
+    gone = table.filter(pc.invert(is_kept))
+    for item in gone[DROP_REASON].value_counts().to_pylist():
+        count.dropped[item["values"]] = count.dropped.get(item["values"], 0) + item["counts"]
+    decisions = pa.RecordBatch.from_arrays([_as_array(gone, column) for column in DECISION], schema=pa.schema(DECISION))
+    outcome.dropped.append(Dropped(view.only(rows[~mask]), label, decisions))
+    return rows[mask]
+
+
+def _as_array(table: pa.Table, column: pa.Field) -> pa.Array:
+    if column.name not in table.column_names:
+        return pa.nulls(table.num_rows, column.type)
+    return table[column.name].cast(column.type).combine_chunks()
+
+
+def _lay(plan: Plan, link: Link, outcome: Outcome, remembered: Remembered) -> None:
+    """Lay what the operators of a link make of the rows over the view; rows on which one fails leave it."""
+    view, layer = outcome.view, _known(outcome, remembered, link.identity)
+    missing = layer.missing(view.rows)
+    if len(missing) or not layer.parts:
+        layer = layer.with_part(_made(plan, link.operators, view.only(missing)))
+    left = _enter(plan, link.operators, layer, view.rows, outcome)
+    outcome.view = View(view.root, left, (*view.layers, layer))
+
+
+def _enter(plan: Plan, steps: Sequence[Step], layer: Layer, rows: Rows, outcome: Outcome) -> Rows:
+    """Count the rows that go through the operators of a layer, and quarantine those that do not; gives the rows that do."""
+    failures = layer.failures(rows)
+    failed = np.zeros(0, np.int64) if failures is None else failures[OPERATOR].to_numpy()
+    for position, step in enumerate(steps):
+        count = outcome.count(plan.step_label(step), step.operator.kind)
+        count.rows_in += len(rows) - int((failed < position).sum())
+        count.rows_out += len(rows) - int((failed <= position).sum())
+        count.quarantined += int((failed == position).sum())
+    if failures is None:
+        return rows
+    for row in failures.select(QUARANTINE.names).to_pylist():
+        outcome.quarantined.append(row)
+    for row, operator in zip(outcome.quarantined[-failures.num_rows :], failed, strict=True):
+        row["step"] = plan.step_label(steps[operator])
+    return rows[~np.isin(rows, failures[ROW].to_numpy())]
+
+
+def _made(plan: Plan, steps: Sequence[Step], view: View) -> Part:
+    """Run operators that keep the number of rows over a view, and take down what they added and changed."""
+    scrap = Outcome(view)
+    before, after, left = [], [], []
+    for rows, batch in view.batches():
+        parts = [(rows, batch, batch)]
+        for position, step in enumerate(steps):
+            parts = [
+                (rows[start : start + part.num_rows], given.slice(start, part.num_rows), result)
+                for rows, given, current in parts
+                for start, part, result in _operated(plan, step, current, rows, position, scrap)
+            ]
+        for places, given, result in parts:
+            if result.num_rows:
+                left.append(places)
+                before.append(given)
+                after.append(result)
+    failed = pa.Table.from_pylist(scrap.quarantined, _FAILED).sort_by(ROW) if scrap.quarantined else None
+    rows = np.concatenate(left) if left else view.rows[:0]
+    return _difference(view.rows, rows, before, after, failed)
+
+
+def _operated(
+    plan: Plan, step: Step, batch: pa.RecordBatch, rows: Rows, position: int, outcome: Outcome
+) -> Iterator[tuple[int, pa.RecordBatch, pa.RecordBatch]]:
+    """Run one operator of a link on a batch; what fails is taken down with its root row and the operator's position."""
+    label = plan.step_label(step)
+    failed = len(outcome.quarantined)
+    count = outcome.count(label, step.operator.kind)
+    for start, part, result in _surviving(
+        batch, lambda part, _: step.operator(part), label, count, outcome, _same_row(batch), True
+    ):
+        _check(label, part, result)
+        yield start, part, result
+    for row in outcome.quarantined[failed:]:
+        row[ROW], row[OPERATOR] = int(rows[row.pop("position")]), position
+
+
+def _difference(
+    attempted: Rows, rows: Rows, before: Sequence[pa.RecordBatch], after: Sequence[pa.RecordBatch], failed: pa.Table | None
+) -> Part:
+    """Take down what operators added to these rows and what they changed."""
+    added, changes = {ROW: pa.chunked_array([pa.array(rows, pa.int64())])}, {}
+    for name in after[0].schema.names if after else ():
+        new = [batch.column(name) for batch in after]
+        old = [batch.column(name) for batch in before] if name in before[0].schema.names else None
+        if old is None or not is_plain(new[0].type) or old[0].type != new[0].type:
+            if old is None or not all(map(same_values, old, new)):
+                added[name] = pa.chunked_array(new)
+            continue
+        found = []
+        base = 0
+        for one, other in zip(old, new, strict=True):
+            if not same_values(one, other):
+                places, values = changed_values(rows[base : base + len(one)], one, other)
+                found.append(pa.table({ROW: places, name: values}))
+            base += len(one)
+        if any(table.num_rows for table in found):
+            table = pa.concat_tables(found)
+            changes[name] = lambda table=table: table
+    return Part(attempted, pa.table(added), changes, failed)
+
+
+def _expanded(plan: Plan, link: Link, batches: Iterable[pa.RecordBatch], outcome: Outcome) -> Iterator[pa.RecordBatch]:
+    """Run operators of any kind over batches, counting as they go."""
+    for batch in batches:
+        result = batch
+        for step in link.operators:
+            result = _run_operator(plan, step, result, outcome)
+        if result.num_rows:
+            yield result
 
 
 def _run_operator(plan: Plan, step: Step, batch: pa.RecordBatch, outcome: Outcome) -> pa.RecordBatch:
@@ -103,8 +296,16 @@ def _run_operator(plan: Plan, step: Step, batch: pa.RecordBatch, outcome: Outcom
     count = outcome.count(label, step.operator.kind)
     count.rows_in += batch.num_rows
     results = []
-    for _, part, result in _surviving(batch, lambda part, _: step.operator(part), label, count, outcome):
-        results.append(_checked(plan, step, label, part, result, count, outcome))
+    for _, part, result in _surviving(batch, lambda part, _: step.operator(part), label, count, outcome, _same_row(batch)):
+        if step.operator.kind is OperatorKind.EXPAND:
+            parents = result.column(PARENT_ROW).to_numpy()
+            if len(parents) and (np.any(np.diff(parents) < 0) or parents[0] < 0 or parents[-1] >= part.num_rows):
+                raise RunError(f"step '{label}' names parents that are not its rows, or not in order", "", "report this operator")
+            count.expanded += result.num_rows - part.num_rows
+            results.append(result.drop_columns([PARENT_ROW]))
+        else:
+            _check(label, part, result)
+            results.append(result)
     batch = _joined(results)
     count.rows_out += batch.num_rows
     return batch
@@ -116,11 +317,14 @@ def _surviving(
     label: str,
     count: StepCount,
     outcome: Outcome,
+    whole: Callable[[int], pa.RecordBatch],
+    tells_position: bool = False,
     start: int = 0,
 ) -> list[tuple[int, pa.RecordBatch, Any]]:
     """Call on a batch; where that fails, halve it until the bad rows stand alone in quarantine. Always gives at least one part.
 
-    `call` is told where its part starts; so is the caller, with each part and what came of it.
+    `call` is told where its part starts; so is the caller, with each part and what came of it. `whole` gives the row at a position
+    with all its columns.
     """
     try:
         return [(start, batch, call(batch, start))]
@@ -130,32 +334,33 @@ def _surviving(
         if batch.num_rows <= 1:
             if batch.num_rows == 0:
                 raise RunError(f"step '{label}' fails on an empty batch: {error}", "", "report this operator") from error
-            outcome.quarantined.append(_quarantine_row(batch, label, error))
+            row = _quarantine_row(whole(start), label, error)
+            outcome.quarantined.append(row | {"position": start} if tells_position else row)
             count.quarantined += 1
             empty = batch.slice(0, 0)
             return [(start, empty, call(empty, start))]
     middle = batch.num_rows // 2
     halves = ((batch.slice(0, middle), start), (batch.slice(middle), start + middle))
-    return [found for half, begins in halves for found in _surviving(half, call, label, count, outcome, begins)]
+    return [
+        found for half, begins in halves for found in _surviving(half, call, label, count, outcome, whole, tells_position, begins)
+    ]
 
 
-def _checked(
-    plan: Plan, step: Step, label: str, before: pa.RecordBatch, after: pa.RecordBatch, count: StepCount, outcome: Outcome
-) -> pa.RecordBatch:
-    """Hold an operator to its kind's contract, and take dropped rows out."""
-    if step.operator.kind is OperatorKind.EXPAND:
-        parents = after.column(PARENT_ROW).to_numpy()
-        if len(parents) and (np.any(np.diff(parents) < 0) or parents[0] < 0 or parents[-1] >= before.num_rows):
-            raise RunError(f"step '{label}' names parents that are not its rows, or not in order", "", "report this operator")
-        count.expanded += after.num_rows - before.num_rows
-        return after.drop_columns([PARENT_ROW])
+def _on(rows: Rows, call: Callable[[pa.RecordBatch, Rows], Any]) -> Callable[[pa.RecordBatch, int], Any]:
+    """Let a call that wants the root rows of its part be told where the part starts."""
+    return lambda part, start: call(part, rows[start : start + part.num_rows])
+
+
+def _same_row(batch: pa.RecordBatch) -> Callable[[int], pa.RecordBatch]:
+    return lambda position: batch.slice(position, 1)
+
+
+def _check(label: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+    """Hold an operator to its kind's contract."""
     _check_rows(label, before, after)
     missing = [name for name in before.schema.names if name not in after.schema.names]
     if missing:
         raise RunError(f"step '{label}' took the columns {', '.join(missing)} away", "", "report this operator")
-    if step.operator.kind is OperatorKind.RULE:
-        return _split(plan, after, label, count, outcome)[0]
-    return after
 
 
 def _check_rows(label: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
@@ -163,49 +368,61 @@ def _check_rows(label: str, before: pa.RecordBatch, after: pa.RecordBatch) -> No
         raise RunError(f"step '{label}' gave {after.num_rows} rows for {before.num_rows}", "", "report this operator")
 
 
-def _split(
-    plan: Plan, batch: pa.RecordBatch, label: str, count: StepCount, outcome: Outcome
-) -> tuple[pa.RecordBatch, NDArray[np.bool_]]:
-    """Part a decided batch into kept rows and dropped ones; gives the kept rows and which they were."""
-    if batch.schema.get_field_index(DROP_REASON) < 0:
-        return batch, np.ones(batch.num_rows, np.bool_)
-    is_kept = batch.column(DROP_REASON).is_null()
-    if plan.recipe.restore:
-        is_kept = pc.or_(is_kept, pc.is_in(batch.column(ID), pa.array(plan.recipe.restore, pa.string())))
-    if is_kept.false_count:
-        gone = batch.filter(pc.invert(is_kept))
-        for item in gone.column(DROP_REASON).value_counts().to_pylist():
-            count.dropped[item["values"]] = count.dropped.get(item["values"], 0) + item["counts"]
-        gone = gone.append_column(DROP_STEP, pa.repeat(pa.scalar(label), gone.num_rows))
-        outcome.dropped.append(conform(gone, plan.dropped_schema))
-        batch = batch.filter(is_kept)
-    kept = batch.drop_columns([field.name for field in DECISION if field.name in batch.schema.names])
-    return kept, np.asarray(is_kept.to_numpy(zero_copy_only=False), np.bool_)
-
-
-def _gather(
-    plan: Plan, segment: Segment, batch: pa.RecordBatch, outcome: Outcome
-) -> list[tuple[pa.RecordBatch, list[pa.RecordBatch]]]:
-    """Compute the keys of the exchanges that follow, part by part; rows on which that fails leave here."""
-    keys = []
+def _gather(plan: Plan, segment: Segment, outcome: Outcome, remembered: Remembered) -> None:
+    """Compute the keys of the exchanges that follow; rows on which that fails leave here."""
     for position, step in enumerate(segment.gathers):
-        label = plan.step_label(step)
-        count = outcome.count(label, step.operator.kind)
-
-        def keys_of(part: pa.RecordBatch, _start: int, step: Step = step) -> pa.RecordBatch:
-            return step.operator.keys(part)
-
-        parts = _surviving(batch, keys_of, label, count, outcome)
-        lost = batch.num_rows - sum(part.num_rows for _, part, _ in parts)
+        identity = step.key_identity if outcome.lineage else None
+        layer = _known(outcome, remembered, segment.links[-1].identity, "keys", identity)
+        rows = outcome.view.rows
+        missing = layer.missing(rows)
+        if len(missing) or not layer.parts:
+            layer = layer.with_part(_keys(plan, step, outcome.view.only(missing)))
+        outcome.keys.append(layer)
+        failures = layer.failures(rows)
+        if failures is None:
+            continue
+        lost = failures.num_rows
+        count = outcome.count(plan.step_label(step), step.operator.kind)
         count.rows_in += lost  # the rest is counted when the decisions are carried out
+        count.quarantined += lost
         for earlier in segment.gathers[:position]:
             passed = outcome.count(plan.step_label(earlier), earlier.operator.kind)
             passed.rows_in += lost
             passed.rows_out += lost
-        if lost or len(parts) > 1:
-            return [found for _, part, _ in parts for found in _gather(plan, segment, part, outcome)]
-        keys.append(parts[0][2])
-    return [(batch, keys)]
+        outcome.quarantined += [row | {"step": plan.step_label(step)} for row in failures.select(QUARANTINE.names).to_pylist()]
+        outcome.view = outcome.view.only(rows[~np.isin(rows, failures[ROW].to_numpy())])
+
+
+def _keys(plan: Plan, step: Step, view: View) -> Part:
+    """Compute the keys of one exchange over a view; `row` is the root row."""
+    scrap = Outcome(view)
+    label = plan.step_label(step)
+    tables = []
+    for rows, batch in view.batches():
+        failed = len(scrap.quarantined)
+        count = scrap.count(label, step.operator.kind)
+        for start, _, keys in _surviving(
+            batch, lambda part, _: step.operator.keys(part), label, count, scrap, _same_row(batch), True
+        ):
+            places = rows[start + keys.column(ROW).to_numpy()]
+            tables.append(pa.Table.from_batches([keys.set_column(keys.schema.get_field_index(ROW), ROW, pa.array(places))]))
+        for row in scrap.quarantined[failed:]:
+            row[ROW], row[OPERATOR] = int(rows[row.pop("position")]), 0
+    failures = pa.Table.from_pylist(scrap.quarantined, _FAILED).sort_by(ROW) if scrap.quarantined else None
+    keys = pa.concat_tables(tables) if tables else pa.table({ROW: pa.array([], pa.int64())})
+    return Part(view.rows, keys.select([ROW, *(name for name in keys.column_names if name != ROW)]), {}, failures)
+
+
+def _digested(plan: Plan, segment: Segment, outcome: Outcome, remembered: Remembered) -> Layer:
+    """Digest the records that are in; a version is named by them."""
+    view, layer = outcome.view, _known(outcome, remembered, segment.links[-1].identity, DIGEST)
+    missing = layer.missing(view.rows)
+    if not len(missing) and layer.parts:
+        return layer
+    schema = record_schema(plan.recipe.kind, plan.recipe.modality)
+    found = b"".join(row_digests(batch, schema) for _, batch in view.only(missing).batches())
+    digests = pa.FixedSizeBinaryArray.from_buffers(pa.binary(DIGEST_BYTES), len(missing), [None, pa.py_buffer(found)])
+    return layer.with_part(Part(missing, pa.table({ROW: missing, DIGEST: digests})))
 
 
 def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
@@ -247,7 +464,7 @@ def quarantine_fault(fault: Fault) -> dict[str, Any]:
         ORIGIN: fault.origin,
         RECORD: fault.record,
         "line": fault.line,
-        "step": "0 read",
+        "step": READ_STEP,
         "error_code": fault.code,
         "what": fault.what,
         "mend": fault.mend,

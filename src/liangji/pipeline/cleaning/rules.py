@@ -140,6 +140,12 @@ class Keep:
             raise ValueError(f"overrides: {error.what}: {error.where}") from error
         return self
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that the rules look at."""
+        columns = (name for rule in self._compiled() for condition, _ in rule.conjuncts for name in condition.columns)
+        return tuple(dict.fromkeys((*columns, *([WORD_MODE] if self.preset else []))))
+
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         self._check_columns(batch)
         rows = batch.num_rows

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, Select, create_engine, delete, event, inspect, make_url, select, text
@@ -41,6 +41,16 @@ _SHORTEST_PREFIX = 4
 
 T = TypeVar("T")
 F = TypeVar("F", DatasetFacts, RunFacts, VersionFacts)
+
+
+class Entry(NamedTuple):
+    """Something that a build has done, and need not do again."""
+
+    key: str
+    result: dict[str, Any]
+    segment: int = -1
+    origin: str = ""
+    shard: int = -1
 
 
 class Metadata:
@@ -208,21 +218,16 @@ class Metadata:
 
         return self._ask(work)
 
-    def record_unit(self, key: str, dataset: str, segment: int, origin: str, shard: int, result: dict[str, Any]) -> None:
-        """Enter a unit as done; done again, the newer result stands. Raises: UnknownName where there is no such dataset."""
-        values = {
-            "dataset": dataset,
-            "segment": segment,
-            "origin": origin,
-            "shard": shard,
-            "result": result,
-            "done_time": _now(),
-        }
+    def record_units(self, dataset: str, entries: Sequence[Entry]) -> None:
+        """Enter units as done, all or none; done again, the newer result stands. Raises: UnknownName where there is no such dataset."""
 
         def work(session: Session) -> None:
             _dataset(session, dataset)
-            insert = self._insert(Unit).values(key=key, **values)
-            session.execute(insert.on_conflict_do_update(index_elements=["key"], set_=values))
+            for entry in entries:
+                values = {**entry._asdict(), "dataset": dataset, "done_time": _now()}
+                del values["key"]
+                insert = self._insert(Unit).values(key=entry.key, **values)
+                session.execute(insert.on_conflict_do_update(index_elements=["key"], set_=values))
 
         self._change(work)
 
