@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,7 +37,7 @@ class GatheredKeys:
 
     def __init__(
         self,
-        files: Sequence[tuple[Path | Callable[[], Iterable[pa.RecordBatch]], int]],
+        files: Sequence[tuple[Path, int]],
         *,
         rows: int,
         take: Take,
@@ -87,7 +86,7 @@ class GatheredKeys:
             for name in tables:
                 self._connection.unregister(name)
 
-    def _load(self, files: Sequence[tuple[Path | Callable[[], Iterable[pa.RecordBatch]], int]], excluded: pa.Table | None) -> None:
+    def _load(self, files: Sequence[tuple[Path, int]], excluded: pa.Table | None) -> None:
         if not files:
             self.sql("CREATE TABLE keys (row BIGINT)")
             return
@@ -105,14 +104,8 @@ class GatheredKeys:
 
 
 @contextmanager
-def _key_batches(path: Path | Callable[[], Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatchReader]:
+def _key_batches(path: Path) -> Iterator[pa.RecordBatchReader]:
     import pyarrow.parquet as pq  # noqa: PLC0415
-
-    if callable(path):
-        batches = iter(path())
-        first = next(batches)
-        yield pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
-        return
 
     if path.suffix == ".parquet":
         with pq.ParquetFile(path) as file:

@@ -186,10 +186,12 @@ class UnitFiles:
         rows = np.frombuffer(self.bytes(f"{unit.folder}/rows"), np.int64)
         return View(self.root(unit.root), rows, tuple(self.layer("", parts) for parts in unit.layers))
 
-    def keys(self, unit: Unit, exchange: int) -> Iterator[pa.RecordBatch]:
+    def keys(self, unit: Unit, exchange: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Give the keys of the rows that a unit let through; `row` is the position among these."""
         rows = np.frombuffer(self.bytes(f"{unit.folder}/rows"), np.int64)
         table = self.layer("", unit.keys[exchange]).columns
+        if columns is not None:
+            table = table.select([ROW, *(name for name in columns if name != ROW)])
         table = table.filter(pa.array(np.isin(table[ROW].to_numpy(), rows, assume_unique=True)))
         yield from table.set_column(0, ROW, pa.array(np.searchsorted(rows, table[ROW].to_numpy()), pa.int64())).to_batches()
 

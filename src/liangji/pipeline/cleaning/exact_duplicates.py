@@ -30,7 +30,6 @@ class DropExactDuplicates:
     version: ClassVar[str] = "1"
     modality: ClassVar[Modality] = Modality.TEXT
     drops_only: ClassVar[bool] = True
-    reads: ClassVar[tuple[str, ...]] = ()
 
     column: Annotated[str, Field(description="string column that is compared")] = TEXT
     ignore: Annotated[

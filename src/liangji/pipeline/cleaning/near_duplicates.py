@@ -86,7 +86,6 @@ class DropNearDuplicates:
     version: ClassVar[str] = "2"
     modality: ClassVar[Modality] = Modality.TEXT
     drops_only: ClassVar[bool] = True
-    reads: ClassVar[tuple[str, ...]] = ()
 
     column: Annotated[str, Field(description="string column that is compared")] = TEXT
     similarity: Annotated[float, Field(gt=0.3, le=1, description="Jaccard similarity from which a document is dropped")] = 0.8
