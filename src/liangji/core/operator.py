@@ -13,17 +13,22 @@ and carries `Input:`, `Output:` and `Source:` (where the rule comes from); `lian
 | expand    | gives 0..n rows for each, with `parent_row` naming the input row of each, ascending | every child has a parent |
 | exchange  | sees the whole dataset: `keys` → `prepare` → `apply` | as rule and transform |
 
+A rule may name in `reads` the columns it looks at, an exchange those that its `apply` looks at: no others are read for it then, and
+moving a threshold reads no text. An exchange may name in `decision_options` the options that its keys do not hang on.
+
 Same input, same output, bit for bit: no clock, no unseeded randomness, no dependence on how batches were cut.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ConfigDict
 
 from liangji.core.schema import DROP_DETAIL, DROP_NUMBER, DROP_REASON, Modality, with_column
@@ -31,7 +36,6 @@ from liangji.core.schema import DROP_DETAIL, DROP_NUMBER, DROP_REASON, Modality,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
 STRICT = ConfigDict(extra="forbid", validate_default=True)
@@ -61,15 +65,41 @@ class Operator(Protocol):
 
 
 class Gathered(Protocol):
-    """What an exchange sees of the whole dataset; rows are numbered 0..rows-1 in canonical order, whatever the threads did."""
+    """What an exchange sees of the whole dataset; rows are numbered 0..rows-1 in canonical order, whatever the threads did.
+
+    Before them come the rows of earlier versions that the new ones are held against, numbered -reference_rows..-1: they are never
+    dropped, and no decision is given for them. Rows that an exchange before in the same pass has dropped are not seen.
+    """
 
     rows: int
+    reference_rows: int
     memory_bytes: int  # keep within this
     threads: int
     scratch: Path  # an empty folder for spill, removed afterwards
+    spilled_bytes: int  # what was written there so far; an exchange that writes there itself adds to it
+    findings: dict[str, Any]  # what the exchange measured of itself, plain JSON values, the same at each run; kept with the version
+
+    def check(self) -> None:
+        """Raise where the run is to stop: call it between long steps that ask nothing else of this object."""
+
+    def scan(self, columns: Sequence[str], /) -> Iterator[pa.RecordBatch]:
+        """Read key columns: `row` (int64, ascending) and `columns`, in that order."""
+
+    def shared(self, column: str, /, minimum: int = 2, more: pa.RecordBatch | None = None) -> Iterator[pa.Table]:
+        """Give all rows of those keys that at least `minimum` rows have.
+
+        `column` holds one key or a list of keys a row, each uint64 or fixed_size_binary(16); a null is no key. `more` are rows of
+        the exchange's own making, `row` (from `rows` up) and `column`, that are to meet the others.
+        The tables have `key` and `row` (int64), sorted by both, no pair twice. A key is wholly in one table; tables are bounded by
+        memory unless one key has more rows than that; their order is fixed by the keys.
+        Time and disk grow with the number of keys, memory does not.
+        """
 
     def sql(self, query: str, **tables: pa.Table) -> pa.Table:
-        """Run SQL in DuckDB, with spill; view `keys` holds `row` (int64) and the columns that `keys` gave."""
+        """Run SQL in DuckDB, with spill; view `keys` holds `row` (int64) and the columns that `keys` gave.
+
+        For what the other ways cannot do: the first call copies all keys into a database.
+        """
 
     def take(self, rows: NDArray[np.int64], columns: list[str]) -> pa.Table:
         """Fetch columns of single records, in the order asked for."""
@@ -104,6 +134,20 @@ class Warmable(Protocol):
     def warm_up(self) -> None: ...
 
 
+def first_rows(shared: pa.Table) -> NDArray[np.int64]:
+    """Give for each record of a table of `Gathered.shared` the first row that has its key.
+
+    >>> first_rows(pa.table({"key": pa.array([5, 5, 7, 7], pa.uint64()), "row": [1, 4, -2, 1]})).tolist()
+    [1, 1, -2, -2]
+    """
+    keys = shared["key"]
+    is_first = np.ones(len(keys), np.bool_)
+    is_first[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy()
+    starts = np.where(is_first, np.arange(len(keys)), 0)
+    rows: NDArray[np.int64] = shared["row"].to_numpy()[np.maximum.accumulate(starts)]
+    return rows
+
+
 def with_decision(
     batch: pa.RecordBatch, reason: pa.Array, number: pa.Array | None = None, detail: pa.Array | None = None
 ) -> pa.RecordBatch:
@@ -116,13 +160,10 @@ def with_decision(
 
 def apply_drops(batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
     """Carry out decisions that only drop: columns `row`, `drop_reason`, `drop_number`, `drop_detail`."""
-    columns = []
-    for name, kind in ((DROP_REASON, pa.string()), (DROP_NUMBER, pa.float64()), (DROP_DETAIL, pa.string())):
-        values: list[Any] = [None] * batch.num_rows
-        for row, value in zip(decisions["row"].to_pylist(), decisions[name].to_pylist(), strict=True):
-            values[row] = value
-        columns.append(pa.array(values, kind))
-    return with_decision(batch, *columns)
+    decided = pc.index_in(pa.array(range(batch.num_rows), pa.int64()), decisions["row"])
+    return with_decision(
+        batch, *(decisions[name].combine_chunks().take(decided) for name in (DROP_REASON, DROP_NUMBER, DROP_DETAIL))
+    )
 
 
 def summary(operator: Callable[..., Any] | type) -> str:

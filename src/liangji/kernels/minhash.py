@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from liangji.kernels.shingles import mix, next_shingles, walk_buffers
 
@@ -151,6 +152,13 @@ def sketches(signature: Any) -> Any:
             output[document, word] = np.int64(first)
             output[document, SKETCH_WORDS + word] = np.int64(second)
     return output
+
+
+def sketch_differences(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Count the values in which two sketches differ, for each row of uint64[documents, 8]."""
+    differs = one ^ other
+    counts: NDArray[np.uint64] = np.bitwise_count(differs[:, :SKETCH_WORDS] | differs[:, SKETCH_WORDS:]).sum(axis=1)
+    return counts
 
 
 def most_differences(similarity: float, loss: float) -> int:

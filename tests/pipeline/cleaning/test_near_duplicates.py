@@ -190,7 +190,7 @@ def test_documents_on_one_template_hide_no_copy_and_none_is_dropped_for_another(
 
 def test_few_texts_are_fetched_where_documents_share_a_template(tmp_path: Path) -> None:
     texts = templated(random.Random(7), 1500, 0)
-    operator = DropNearDuplicates()
+    operator = DropNearDuplicates(planted_pairs=0)
     batch = pa.RecordBatch.from_pydict({"id": list(texts), "text": pa.array(texts.values(), pa.large_string())})
     keys = operator.keys(batch)
     with pa.OSFile(str(tmp_path / "keys.arrow"), "wb") as sink, pa.ipc.new_file(sink, keys.schema) as writer:

@@ -9,10 +9,9 @@ import pyarrow as pa
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from liangji.core.operator import STRICT, Gathered, OperatorKind, apply_drops
-from liangji.core.schema import DECISION, ID, TEXT, Modality, string_column
-
-_TAKEN_AT_ONCE = 100_000  # ids of kept records fetched in one go: about 4 MB
+from liangji.core.operator import STRICT, Gathered, OperatorKind, apply_drops, first_rows
+from liangji.core.schema import ID, TEXT, Modality, string_column
+from liangji.pipeline.cleaning.duplicate_decisions import duplicate_decisions
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -21,15 +20,16 @@ class DropExactDuplicates:
 
     Input:  `column`: string; `id`. A null text is unknown content and equals no other; an empty one equals each empty one.
     Output: the batch with `drop_reason` `exact_duplicate`, `drop_number` 1 (the similarity) and `drop_detail`, the id of the
-            record that is kept: the first in canonical order. Rows and order kept.
+            record that is kept: the first in canonical order, before which come those of earlier versions. Rows and order kept.
     Raises: SchemaError where `column` or `id` is missing or is not a string.
     Source: Lee et al. 2022, arXiv:2107.06499, section 4 (exact duplicates hurt models); hash: XXH3-128, xxHash 0.8.
     """
 
     kind: ClassVar[OperatorKind] = OperatorKind.EXCHANGE
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     modality: ClassVar[Modality] = Modality.TEXT
     drops_only: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ()
 
     column: Annotated[str, Field(description="string column that is compared")] = TEXT
     ignore: Annotated[
@@ -51,31 +51,19 @@ class DropExactDuplicates:
             table = folding_table(self.ignore == "case_and_whitespace")
             hashes = folded_content_hashes(buffers.data, buffers.offsets, table)
         known = np.flatnonzero(buffers.valid)
-        return pa.RecordBatch.from_pydict({"row": known, "high": hashes[known, 0], "low": hashes[known, 1]})
+        content = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(known), [None, pa.py_buffer(hashes[known].tobytes())])
+        return pa.RecordBatch.from_pydict({"row": known, "content": content})
 
     def prepare(self, gathered: Gathered) -> pa.Table:
-        copies = gathered.sql(
-            """
-            SELECT keys.row AS row, kept
-            FROM keys
-            JOIN (SELECT high, low, min(row) AS kept FROM keys GROUP BY high, low HAVING count(*) > 1) USING (high, low)
-            WHERE keys.row <> kept
-            ORDER BY keys.row
-            """
-        )
-        kept, position = np.unique(copies["kept"].to_numpy(), return_inverse=True)
-        starts = range(0, len(kept), _TAKEN_AT_ONCE)
-        taken = [gathered.take(kept[start : start + _TAKEN_AT_ONCE], [ID])[ID].cast(pa.string()) for start in starts]
-        ids = pa.chunked_array([chunk for part in taken for chunk in part.chunks], pa.string()).combine_chunks()
-        return pa.table(
-            [
-                copies["row"],
-                pa.repeat(pa.scalar("exact_duplicate"), len(copies)),
-                pa.repeat(pa.scalar(1.0), len(copies)),
-                ids.take(pa.array(position, pa.int64())),
-            ],
-            schema=pa.schema([pa.field("row", pa.int64()), *DECISION]),
-        )
+        dropped, keepers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for table in gathered.shared("content"):
+            rows = table["row"].to_numpy()
+            kept = first_rows(table)
+            is_dropped = (rows != kept) & (rows >= 0)  # a row of an earlier version stays
+            dropped.append(rows[is_dropped])
+            keepers.append(kept[is_dropped])
+        rows = np.concatenate(dropped)
+        return duplicate_decisions(gathered, "exact_duplicate", rows, np.concatenate(keepers), np.ones(len(rows)))
 
     def apply(self, batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
         return apply_drops(batch, decisions)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,20 +15,30 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from liangji.core.operator import STRICT, Gathered, OperatorKind, apply_drops
-from liangji.core.schema import DECISION, ID, TEXT, Modality, string_column
+from liangji.core.schema import ID, TEXT, Modality, string_column
+from liangji.pipeline.cleaning.candidate_pairs import SKETCH_COLUMNS, Documents, Found, candidate_pairs
+from liangji.pipeline.cleaning.duplicate_decisions import duplicate_decisions
+from liangji.pipeline.cleaning.planted_pairs import Planted, plant, recall_by_range
 
 if TYPE_CHECKING:
     from liangji.kernels.buffers import TextBuffers
 
-_PAIRS_AT_ONCE = 1 << 20  # candidate pairs read from DuckDB in one go: 24 MB
-_ROWS_AT_ONCE = 1 << 18  # rows whose sizes are read, or ids fetched, in one go
+_PAIRS_AT_ONCE = 1 << 20  # candidate pairs sorted and looked through in one go: about 100 MB
+_TEXTS_AT_ONCE = 1 << 18  # texts fetched in one go, at most
 _SHARE_OF_MEMORY = 8  # one part in so many of the budget holds the texts that are being compared
 _SKETCH_LOSS = 1e-6  # share of the pairs of just the similarity asked for that the sketch may lose
+_LARGEST_SIZE = (1 << 32) - 3  # bytes; longer texts count as this long where the longest is kept
 
-_DROPS = pa.schema([pa.field("row", pa.int64()), pa.field("keeper", pa.int64()), pa.field("drop_number", pa.float64())])
-
-Rows = NDArray[np.int64]
+Positions = NDArray[np.int64]  # of documents, as `Documents` numbers them
 Flags = NDArray[np.bool_]
+
+
+class Drops(NamedTuple):
+    """Documents that are dropped, the one that each resembles, and how much."""
+
+    documents: Positions
+    keepers: Positions
+    similarities: NDArray[np.float64]
 
 
 class Bands(NamedTuple):
@@ -102,6 +112,9 @@ class DropNearDuplicates:
         Literal["first", "longest"], Field(description="which of similar documents stays: first in canonical order, or most bytes")
     ] = "first"
     seed: Annotated[int, Field(ge=0, lt=1 << 63, description="which hashes make the signature")] = 1
+    planted_pairs: Annotated[
+        int, Field(ge=0, le=10_000, description="copies of known similarity planted to measure the recall of the run; 0: none")
+    ] = 200
 
     def __post_init__(self) -> None:
         choose_bands(self.similarity, self.recall, self.signature)
@@ -132,23 +145,26 @@ class DropNearDuplicates:
                 "row": present,
                 "size_bytes": np.diff(buffers.offsets)[present],
                 "bands": pa.ListArray.from_arrays(pa.array(offsets), pa.array(hashes.ravel())),
-                **{f"sketch_{number}": pa.array(word) for number, word in enumerate(sketches(values).T.copy())},
+                **dict(zip(SKETCH_COLUMNS, map(pa.array, sketches(values).T.copy()), strict=True)),
             }
         )
 
     def prepare(self, gathered: Gathered) -> pa.Table:
-        count = self._find_candidates(gathered)
-        is_dropped = np.zeros(gathered.rows, np.bool_)
-        parts = [_DROPS.empty_table()]
-        with _Texts(gathered, self.column, count) as texts:
-            for page in _pages(gathered, count):
-                pairs, sizes = np.stack([page["earlier"].to_numpy(), page["later"].to_numpy()]), page["size_bytes"].to_numpy()
-                for part in _parts(sizes, gathered.memory_bytes // _SHARE_OF_MEMORY):
-                    undecided = pairs[:, part][:, ~is_dropped[pairs[:, part]].any(axis=0)]
-                    if undecided.size:
-                        parts.append(self._decide(texts, undecided[0], undecided[1], is_dropped, gathered.threads))
-        gathered.sql("DROP TABLE candidates")
-        return _named(gathered, pa.concat_tables(parts).sort_by("row"))
+        from liangji.kernels.minhash import most_differences  # noqa: PLC0415 - compiled kernels load at the first batch
+
+        planted = plant(gathered, self.column, self.planted_pairs, self.similarity, self.seed, self._similarities)
+        planted_keys = self._planted_keys(gathered, planted)
+        documents = Documents(gathered, planted_keys, self._priority(gathered, planted_keys))
+        with (
+            candidate_pairs(documents, most_differences(self.similarity, _SKETCH_LOSS)) as found,
+            _Texts(documents, found.is_needed, self.column, planted.texts) as texts,
+        ):
+            drops = self._decide(gathered, documents, found, texts)
+            gathered.findings |= {"candidate_pairs": found.candidates, "compared_pairs": int(found.pairs.counts.sum())}
+        gathered.findings |= self._recall(documents, planted, drops)
+        is_row = drops.documents < documents.planted_from
+        rows, keepers = drops.documents[is_row] - gathered.reference_rows, drops.keepers[is_row] - gathered.reference_rows
+        return duplicate_decisions(gathered, "near_duplicate", rows, keepers, drops.similarities[is_row])
 
     def apply(self, batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
         return apply_drops(batch, decisions)
@@ -160,68 +176,78 @@ class DropNearDuplicates:
         text = TextBuffers(np.zeros(2, np.uint8), np.arange(3), np.ones(2, np.bool_))
         self._compare(text, np.array([0]), np.array([1]), np.zeros(2, np.bool_), 1)
 
-    def _find_candidates(self, gathered: Gathered) -> int:
-        """Make the table `candidates`: `number`, `earlier`, `later`, `size_bytes` of both; give how many pairs it has.
+    def _planted_keys(self, gathered: Gathered, planted: Planted) -> pa.RecordBatch | None:
+        if not planted.texts:
+            return None
+        batch = pa.RecordBatch.from_pydict({ID: [""] * len(planted.texts), self.column: planted.texts})
+        keys = self.keys(batch)
+        return keys.set_column(0, "row", pa.array(keys["row"].to_numpy() + gathered.rows))
 
-        Pairing all members of a bucket would cost the square of its size. Each member is paired with the first of the bucket,
-        which all copies of one document share, and with the two before it, so that members that resemble each other but not the
-        first meet as well. Of the pairs those stay whose sketches do not rule the similarity out: documents on one template meet
-        in many buckets and are not similar enough. Pairs are numbered in the order in which documents are decided on.
-        """
-        from liangji.kernels.minhash import SKETCH_WORDS, most_differences  # noqa: PLC0415
+    def _priority(self, gathered: Gathered, planted: pa.RecordBatch | None) -> NDArray[np.uint32]:
+        """Give what the order of decisions goes by before the order of rows; empty for `keep: first`. Four bytes a row in memory."""
+        if self.keep == "first":
+            return np.zeros(0, np.uint32)
+        end = gathered.reference_rows + gathered.rows
+        priority = np.full(end + (0 if planted is None else planted.num_rows), (1 << 32) - 1, np.uint32)
+        for batch in gathered.scan(["size_bytes"]):
+            sizes = np.minimum(batch.column("size_bytes").to_numpy(), _LARGEST_SIZE)
+            priority[batch.column("row").to_numpy() + gathered.reference_rows] = _LARGEST_SIZE + 1 - sizes
+        priority[: gathered.reference_rows] = 0
+        return priority
 
-        rank = "row" if self.keep == "first" else "row_number() OVER (ORDER BY size_bytes DESC, row)"
-        words = ", ".join(f"sketch_{number}" for number in range(2 * SKETCH_WORDS))
-        differences = " + ".join(
-            f"bit_count(xor(one.sketch_{number}, other.sketch_{number})"
-            f" | xor(one.sketch_{number + SKETCH_WORDS}, other.sketch_{number + SKETCH_WORDS}))::INTEGER"
-            for number in range(SKETCH_WORDS)
-        )
-        gathered.sql(f"CREATE TABLE ranked AS SELECT row, size_bytes, {words}, {rank} AS rank FROM keys")  # noqa: S608 - fixed strings
-        gathered.sql(
-            """
-            CREATE TABLE members AS
-            WITH hashed AS (SELECT row, unnest(bands) AS hash FROM keys),
-                 buckets AS (SELECT hash FROM hashed GROUP BY hash HAVING count(*) > 1)
-            SELECT hash, rank FROM hashed JOIN buckets USING (hash) JOIN (SELECT row, rank FROM ranked) USING (row)
-            """
-        )
-        gathered.sql(
-            f"""
-            CREATE TABLE candidates AS
-            WITH neighbours AS (
-                SELECT rank AS later, first_value(rank) OVER bucket AS a, lag(rank, 1) OVER bucket AS b, lag(rank, 2) OVER bucket AS c
-                FROM members
-                WINDOW bucket AS (PARTITION BY hash ORDER BY rank)
-            ),
-            pairs AS (
-                SELECT a AS earlier, later FROM neighbours WHERE a < later
-                UNION SELECT b, later FROM neighbours WHERE b < later
-                UNION SELECT c, later FROM neighbours WHERE c < later
-            )
-            SELECT row_number() OVER (ORDER BY pairs.later, pairs.earlier) - 1 AS number,
-                   one.row AS earlier, other.row AS later, one.size_bytes + other.size_bytes AS size_bytes
-            FROM pairs JOIN ranked AS one ON one.rank = pairs.earlier JOIN ranked AS other ON other.rank = pairs.later
-            WHERE {differences} <= {most_differences(self.similarity, _SKETCH_LOSS)}
-            """  # noqa: S608 - fixed strings and a number
-        )
-        gathered.sql("DROP TABLE members")
-        gathered.sql("DROP TABLE ranked")
-        return int(gathered.sql("SELECT count(*) AS pairs FROM candidates")["pairs"][0].as_py())
+    def _similarities(self, texts: list[str], others: list[str]) -> NDArray[np.float64]:
+        from liangji.kernels.buffers import text_buffers  # noqa: PLC0415
+        from liangji.kernels.shingles import jaccard_similarities, letter_table  # noqa: PLC0415
 
-    def _decide(self, texts: _Texts, earlier: Rows, later: Rows, is_dropped: Flags, threads: int) -> pa.Table:
-        """Go through the pairs in order, comparing as few as that takes: mark and give the rows that are dropped."""
-        rows, positions = np.unique(np.concatenate([earlier, later]), return_inverse=True)
+        buffers = text_buffers(pa.array([*texts, *others], pa.large_string()))
+        first = np.arange(len(texts))
+        found: NDArray[np.float64] = jaccard_similarities(
+            buffers.data,
+            buffers.offsets,
+            first,
+            first + len(texts),
+            letter_table(),
+            self.shingle_ideographs,
+            self.shingle_letters,
+        )
+        return found
+
+    def _recall(self, documents: Documents, planted: Planted, drops: Drops) -> dict[str, Any]:
+        """Count the planted copies that were found, of those whose original was kept."""
+        if not self.planted_pairs:
+            return {}
+        originals = planted.originals + documents.gathered.reference_rows
+        is_kept = ~np.isin(originals, drops.documents)
+        copies = documents.planted_from + np.arange(len(originals))
+        is_found = np.isin(copies, drops.documents)
+        above, below = recall_by_range(self.similarity, planted.similarities[is_kept], is_found[is_kept])
+        return {"planted_pairs": above, "planted_below": below}
+
+    def _decide(self, gathered: Gathered, documents: Documents, found: Found, texts: _Texts) -> Drops:
+        """Go through the pairs in order of the later document, comparing as few as that takes."""
+        is_dropped = np.zeros(documents.count, np.bool_)
+        parts = [Drops(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+        for pairs in _pages(found):
+            gathered.check()
+            sizes = texts.sizes(pairs.ravel()).reshape(2, -1).sum(axis=0)
+            for part in _parts(sizes, gathered.memory_bytes // _SHARE_OF_MEMORY):
+                undecided = pairs[:, part][:, ~is_dropped[pairs[:, part]].any(axis=0)]
+                if undecided.size:
+                    parts.append(self._decide_part(texts, undecided[0], undecided[1], is_dropped, gathered.threads))
+        return Drops(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _decide_part(self, texts: _Texts, earlier: Positions, later: Positions, is_dropped: Flags, threads: int) -> Drops:
+        documents, positions = np.unique(np.concatenate([earlier, later]), return_inverse=True)
         first, second = positions[: len(earlier)], positions[len(earlier) :]
-        local = is_dropped[rows]
-        similarities, decided = self._compare(texts.read(rows), first, second, local, threads)
-        is_dropped[rows] = local
+        local = is_dropped[documents]
+        similarities, decided = self._compare(texts.read(documents), first, second, local, threads)
+        is_dropped[documents] = local
         pairs = decided[decided >= 0]
-        return pa.table([later[pairs], earlier[pairs], similarities[pairs]], _DROPS)
+        return Drops(later[pairs], earlier[pairs], similarities[pairs])
 
     def _compare(
-        self, texts: TextBuffers, first: Rows, second: Rows, is_dropped: Flags, threads: int
-    ) -> tuple[NDArray[np.float64], Rows]:
+        self, texts: TextBuffers, first: Positions, second: Positions, is_dropped: Flags, threads: int
+    ) -> tuple[NDArray[np.float64], Positions]:
         """Give the similarities of the pairs as far as they were needed, and for each document the pair by which it is dropped.
 
         Several threads look into parts of the pairs at once, as if none of the documents at hand were dropped; the walk through all
@@ -232,8 +258,8 @@ class DropNearDuplicates:
         similarities = np.full(len(first), np.nan)
         counts = character_counts(texts.data, texts.offsets)
 
-        def walk(part: slice, is_final: bool) -> Rows:
-            decided: Rows = first_similar(
+        def walk(part: slice, is_final: bool) -> Positions:
+            decided: Positions = first_similar(
                 texts.data,
                 texts.offsets,
                 counts,
@@ -257,26 +283,26 @@ class DropNearDuplicates:
 
 
 class _Texts:
-    """The texts that may be compared, in the scratch folder one after the other in order of rows. Use it as a context manager.
+    """The texts that may be compared, in the scratch folder one after the other in order of documents. Use it as a context manager.
 
-    Pairs join rows from anywhere, and a record is had by decoding the batch in which it lies. So all texts are fetched once in
-    order of rows, by which each batch is decoded once, and are read one by one from here. They are read rather than mapped, since
-    mapped pages count as memory of the process.
+    Pairs join documents from anywhere, and a record is had by decoding the batch in which it lies. So all texts are fetched once in
+    order, by which each batch is decoded once, and are read one by one from here. They are read rather than mapped, since mapped
+    pages count as memory of the process. In memory are 16 bytes for each text.
     """
 
-    def __init__(self, gathered: Gathered, column: str, pairs: int) -> None:
-        is_needed = np.zeros(gathered.rows, np.bool_)
-        for page in _pages(gathered, pairs):
-            is_needed[page["earlier"].to_numpy()] = True
-            is_needed[page["later"].to_numpy()] = True
-        self._starts = np.memmap(gathered.scratch / "text_starts", np.int64, "w+", shape=(gathered.rows + 1,))
+    def __init__(self, documents: Documents, is_needed: Flags, column: str, planted: list[str]) -> None:
+        gathered = documents.gathered
+        self._documents = np.flatnonzero(is_needed)
         self._path = gathered.scratch / "texts"
+        sizes = [np.zeros(1, np.int64)]
         with self._path.open("wb") as file:
-            for first in range(0, gathered.rows, _ROWS_AT_ONCE):
-                sizes = np.zeros(min(_ROWS_AT_ONCE, gathered.rows - first), np.int64)
-                for rows in _fetches(gathered, first, is_needed):
-                    sizes[rows - first] = _append(file, gathered.take(rows, [column])[column])
-                self._starts[first + 1 : first + 1 + len(sizes)] = self._starts[first] + np.cumsum(sizes)
+            for part in _fetches(documents, is_needed, gathered.memory_bytes // _SHARE_OF_MEMORY):
+                texts = gathered.take(part - gathered.reference_rows, [column])[column]
+                sizes.append(_append(file, texts))
+            copies = self._documents[self._documents >= documents.planted_from] - documents.planted_from
+            sizes.append(_append(file, pa.chunked_array([[planted[copy] for copy in copies]], pa.large_string())))
+            gathered.spilled_bytes += file.tell()
+        self._starts = np.cumsum(np.concatenate(sizes))
         self._file = self._path.open("rb", buffering=0)
 
     def __enter__(self) -> Self:
@@ -286,24 +312,31 @@ class _Texts:
         self._file.close()
         self._path.unlink()
 
-    def read(self, rows: Rows) -> TextBuffers:
-        """Read the texts of rows in ascending order; those that lie side by side are read at once."""
+    def sizes(self, documents: Positions) -> NDArray[np.int64]:
+        """Give the sizes of texts in bytes."""
+        places = np.searchsorted(self._documents, documents)
+        sizes: NDArray[np.int64] = self._starts[places + 1] - self._starts[places]
+        return sizes
+
+    def read(self, documents: Positions) -> TextBuffers:
+        """Read the texts of documents in ascending order; those that lie side by side are read at once."""
         from liangji.kernels.buffers import TextBuffers  # noqa: PLC0415
 
-        starts, ends = np.asarray(self._starts[rows]), np.asarray(self._starts[rows + 1])
+        places = np.searchsorted(self._documents, documents)
+        starts, ends = self._starts[places], self._starts[places + 1]
         offsets = np.concatenate([[0], np.cumsum(ends - starts)])
         data = np.empty(offsets[-1], np.uint8)
         view = data.data
         cuts = np.flatnonzero(starts[1:] != ends[:-1]) + 1
-        for first, past in zip([0, *cuts.tolist()], [*cuts.tolist(), len(rows)], strict=True):
+        for first, past in zip([0, *cuts.tolist()], [*cuts.tolist(), len(documents)], strict=True):
             self._file.seek(starts[first])
             at = offsets[first]
             while at < offsets[past]:  # the system reads 2 GB at most in one go
                 at += self._file.readinto(view[at : offsets[past]])
-        return TextBuffers(data, offsets, np.ones(len(rows), np.bool_))
+        return TextBuffers(data, offsets, np.ones(len(documents), np.bool_))
 
 
-def _append(file: BinaryIO, texts: pa.ChunkedArray) -> Rows:
+def _append(file: BinaryIO, texts: pa.ChunkedArray) -> NDArray[np.int64]:
     """Write the texts one after the other and give their sizes in bytes."""
     from liangji.kernels.buffers import text_buffers  # noqa: PLC0415
 
@@ -315,28 +348,37 @@ def _append(file: BinaryIO, texts: pa.ChunkedArray) -> Rows:
     return np.concatenate(sizes)
 
 
-def _fetches(gathered: Gathered, first: int, is_needed: Flags) -> Iterator[Rows]:
-    """Give the rows of `_ROWS_AT_ONCE` from `first` on that are needed, as many at a time as their texts leave room for."""
-    page = gathered.sql(
-        f"SELECT row, size_bytes FROM keys WHERE row >= {first} AND row < {first + _ROWS_AT_ONCE} ORDER BY row"  # noqa: S608 - numbers
-    )
-    rows = page["row"].to_numpy()
-    is_fetched = is_needed[rows]
-    rows = rows[is_fetched]
-    for part in _parts(page["size_bytes"].to_numpy()[is_fetched], gathered.memory_bytes // _SHARE_OF_MEMORY):
-        yield rows[part]
+def _fetches(documents: Documents, is_needed: Flags, budget: int) -> Iterator[Positions]:
+    """Give the documents of the dataset that are needed, in order, as many at a time as their texts leave room for."""
+    held, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    count = 0
+    for batch in documents.scan(["size_bytes"]):
+        numbers = batch.column(0).to_numpy()
+        is_fetched = is_needed[numbers] & (numbers < documents.planted_from)
+        held.append(numbers[is_fetched])
+        sizes.append(batch.column(1).to_numpy()[is_fetched])
+        count += len(held[-1])
+        if count >= _TEXTS_AT_ONCE:
+            yield from _cut(np.concatenate(held), np.concatenate(sizes), budget)
+            held, sizes, count = held[:1], sizes[:1], 0
+    yield from _cut(np.concatenate(held), np.concatenate(sizes), budget)
 
 
-def _pages(gathered: Gathered, pairs: int) -> Iterator[pa.Table]:
-    """Give the candidate pairs in order."""
-    for start in range(0, pairs, _PAIRS_AT_ONCE):
-        yield gathered.sql(
-            f"SELECT earlier, later, size_bytes FROM candidates WHERE number >= {start} AND number < {start + _PAIRS_AT_ONCE} "  # noqa: S608 - numbers
-            "ORDER BY number"
-        )
+def _cut(documents: Positions, sizes: NDArray[np.int64], budget: int) -> Iterator[Positions]:
+    for part in _parts(sizes, budget):
+        yield documents[part]
 
 
-def _parts(sizes: Rows, budget: int) -> Iterator[slice]:
+def _pages(found: Found) -> Iterator[NDArray[np.int64]]:
+    """Give the pairs in order: earlier and later document, int64[2, pairs]."""
+    from liangji.kernels.radix_sort import sort_records  # noqa: PLC0415
+
+    for first, past in found.pairs.ranges(_PAIRS_AT_ONCE):
+        orders = sort_records(np.stack(found.pairs.read(first, past), axis=1), 2)
+        yield (orders[:, ::-1] & np.uint64(0xFFFFFFFF)).T.astype(np.int64)
+
+
+def _parts(sizes: NDArray[np.int64], budget: int) -> Iterator[slice]:
     """Cut what has these sizes into parts that keep within the budget: at least one each."""
     sums = np.cumsum(sizes)
     first = 0
@@ -345,16 +387,3 @@ def _parts(sizes: Rows, budget: int) -> Iterator[slice]:
         past = max(first + 1, int(np.searchsorted(sums, used + budget, "right")))
         yield slice(first, past)
         first = past
-
-
-def _named(gathered: Gathered, drops: pa.Table) -> pa.Table:
-    """Make decisions of the drops: name the records that are kept by their ids."""
-    keepers, positions = np.unique(drops["keeper"].to_numpy(), return_inverse=True)
-    starts = range(0, len(keepers), _ROWS_AT_ONCE)
-    ids = pa.chunked_array(
-        [gathered.take(keepers[start : start + _ROWS_AT_ONCE], [ID])[ID].cast(pa.string()).combine_chunks() for start in starts],
-        pa.string(),
-    )
-    reasons = pa.repeat(pa.scalar("near_duplicate"), len(drops))
-    columns = [drops["row"], reasons, drops["drop_number"], ids.take(pa.array(positions))]
-    return pa.table(columns, ["row", *(field.name for field in DECISION)]).cast(pa.schema([_DROPS.field("row"), *DECISION]))

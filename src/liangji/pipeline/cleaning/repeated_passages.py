@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from liangji.core.operator import STRICT, Gathered, OperatorKind, with_decision
+from liangji.core.operator import STRICT, Gathered, OperatorKind, first_rows, with_decision
 from liangji.core.schema import TEXT, Modality, string_column, with_column
+from liangji.engine.spill import BUCKETS, Spill
 
 _DECISIONS = pa.schema([pa.field("row", pa.int64()), pa.field("unwanted", pa.list_(pa.uint64()))])
+
+_SHARE_OF_MEMORY = 8  # one part in so many of the budget is for gathering what is to go, and as much for sorting it
+_BYTES_PER_PASSAGE = 64  # that sorting holds
 
 _COLUMN = "string column that is read and changed"
 _WITHIN = "also remove a passage that stood earlier in the same document; off because tables, refrains and code repeat on purpose"
@@ -129,23 +133,31 @@ def _passage_keys(batch: pa.RecordBatch, column: str, is_paragraph: bool, minimu
 
 
 def _unwanted_passages(gathered: Gathered, minimum_documents: int, keeps_first: bool) -> pa.Table:
-    """Give for each document the hashes of its passages that are to go, ascending."""
-    minimum_documents = int(minimum_documents)
-    found = gathered.sql(
-        f"""
-        WITH passages AS (SELECT row, unnest(passages) AS hash FROM keys),
-             repeated AS (
-                SELECT hash, min(row) AS first FROM passages GROUP BY hash HAVING count(*) >= {minimum_documents}
-             )
-        SELECT passages.row AS row, hash FROM passages JOIN repeated USING (hash)
-        WHERE {"passages.row <> first" if keeps_first else "true"}
-        ORDER BY passages.row, hash
-        """  # noqa: S608 - a number and a fixed string
-    )
-    rows, starts = np.unique(found["row"].to_numpy(), return_index=True)
-    bounds = np.append(starts, len(found))
-    hashes = found["hash"].to_numpy().astype(np.uint64)
-    return pa.table([pa.array(rows, pa.int64()), _lists(bounds, hashes)], schema=_DECISIONS)
+    """Give for each document the hashes of its passages that are to go, ascending; documents of earlier versions count and stay."""
+    budget = gathered.memory_bytes // _SHARE_OF_MEMORY
+    width = gathered.rows // BUCKETS + 1  # rows in a bucket
+    parts = [_DECISIONS.empty_table()]
+    with Spill(gathered.scratch / "unwanted", [np.int64, np.uint64], memory_bytes=budget, threads=gathered.threads) as unwanted:
+        for table in gathered.shared("passages", minimum_documents):
+            rows, hashes = table["row"].to_numpy(), table["key"].to_numpy()
+            goes = rows >= 0
+            if keeps_first:
+                goes &= rows != first_rows(table)
+            unwanted.add((rows[goes] // width).astype(np.uint16), rows[goes], hashes[goes])
+        unwanted.seal()
+        gathered.spilled_bytes += unwanted.written_bytes
+        for first, past in unwanted.ranges(budget // _BYTES_PER_PASSAGE):
+            gathered.check()
+            parts.append(_by_document(*unwanted.read(first, past)))
+    return pa.concat_tables(parts)
+
+
+def _by_document(rows: NDArray[np.int64], hashes: NDArray[np.uint64]) -> pa.Table:
+    from liangji.kernels.radix_sort import sort_records  # noqa: PLC0415 - compiled kernels load at the first batch
+
+    records = sort_records(np.stack([rows.astype(np.uint64), hashes], axis=1), 2)
+    documents, starts = np.unique(records[:, 0].astype(np.int64), return_index=True)
+    return pa.table([pa.array(documents), _lists(np.append(starts, len(records)), records[:, 1].copy())], schema=_DECISIONS)
 
 
 def _lists(bounds: NDArray[np.int64], hashes: NDArray[np.uint64]) -> pa.Array:
