@@ -1,0 +1,185 @@
+"""Try a recipe on a little of its inputs and time every stage: what planning extrapolates from.
+
+Stages are those of a build, run one after the other on one thread over batches cut as a build cuts them; each is timed in CPU seconds,
+after a first call that compiles and loads. Only the records read count: nothing goes into a workspace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from liangji.core.digest import row_digests
+from liangji.core.errors import InputError
+from liangji.core.operator import PARENT_ROW, OperatorKind, Warmable
+from liangji.core.reading import SourceFile
+from liangji.core.schema import DECISION, DROP_REASON, payload_fields, record_schema
+from liangji.engine.gathered import exchange_batches
+from liangji.engine.plan import Plan
+from liangji.engine.recipe import Step
+from liangji.engine.shards import cut
+from liangji.libraries.datasets.planning import DIGEST, HASH, READ, STAGE_ROWS, UNIT_FILES, StageTrial, Trial
+from liangji.libraries.datasets.sampling import stretches
+from liangji.libraries.datasets.source import Inputs
+from liangji.stores.tables import Tables
+
+SIZE_BYTES = 16_000_000  # of records: a few seconds
+_HASHED_BYTES = 32 << 20
+_FEW_ROWS = 16  # for the first call
+
+T = TypeVar("T")
+Batches = list[pa.RecordBatch]
+
+
+def try_recipe(plan: Plan, size_bytes: int = SIZE_BYTES) -> Trial:
+    """Read about `size_bytes` of records, evenly over the inputs, and take them through every stage of a build.
+
+    Raises: InputError where an input matches nothing, or no record can be read; whatever a step raises on these records.
+    """
+    pa.set_cpu_count(1)  # as a build does
+    _, start_seconds = _timed(lambda: _warm_up(plan))
+    batches, input_bytes, seconds = _read(plan, size_bytes)
+    trial = Trial(input_bytes, _rows(batches), _payload(plan, batches), start_seconds)
+    if not trial.rows:
+        raise InputError(
+            "no record could be read from the start of the inputs", plan.recipe.file, "see `liangji build` on a few files"
+        )
+    trial.stages.append(StageTrial(HASH, trial.rows, input_bytes, input_bytes * _hash_seconds_per_byte()))
+    trial.stages.append(StageTrial(READ, trial.rows, input_bytes, seconds))
+    for step in plan.recipe.steps:
+        batches = _try_step(plan, step, batches, trial)
+    _try_storage(plan, batches, trial)
+    return trial
+
+
+def _warm_up(plan: Plan) -> None:
+    for step in plan.recipe.steps:
+        if isinstance(step.operator, Warmable):
+            step.operator.warm_up()
+
+
+def _read(plan: Plan, size_bytes: int) -> tuple[Batches, int, float]:
+    """Give the records, the bytes of files gone through, and the CPU seconds."""
+    inputs = Inputs(plan.recipe)
+    files = inputs.listed()
+    batches: Batches = []
+    total = 0
+    started = time.process_time()
+    for file, most in _chosen(files, size_bytes):
+        consumed = taken = 0
+
+        def count(size: int) -> None:
+            nonlocal consumed
+            consumed += size
+
+        def items(file: SourceFile = file, most: int = most) -> Iterator[Any]:
+            nonlocal taken
+            for item in inputs.read(file, count):
+                yield item
+                taken += item.nbytes if isinstance(item, pa.RecordBatch) else 0
+                if taken >= most:
+                    return
+
+        batches += [batch for shard in cut(items()) for batch in shard.batches]
+        total += consumed
+    return batches, total, time.process_time() - started
+
+
+def _hash_seconds_per_byte() -> float:
+    data = bytes(_HASHED_BYTES)
+    _, seconds = _timed(lambda: hashlib.sha256(data).digest())
+    return seconds / _HASHED_BYTES
+
+
+def _chosen(files: Sequence[SourceFile], size_bytes: int) -> list[tuple[SourceFile, int]]:
+    if sum(file.size_bytes for file in files) <= size_bytes:
+        return [(file, size_bytes) for file in files]
+    return stretches(files, size_bytes)
+
+
+def _try_step(plan: Plan, step: Step, batches: Batches, trial: Trial) -> Batches:
+    stage = StageTrial(plan.step_label(step), _rows(batches), _payload(plan, batches), 0.0)
+    trial.stages.append(stage)
+    if step.operator.kind is OperatorKind.EXCHANGE:
+        return _try_exchange(step, batches, stage)
+    _, first = _timed(lambda: step.operator(batches[0].slice(0, _FEW_ROWS)))
+    trial.start_seconds += first
+    results, stage.cpu_seconds = _timed(lambda: [step.operator(batch) for batch in batches])
+    return _kept(results)
+
+
+def _try_exchange(step: Step, batches: Batches, stage: StageTrial) -> Batches:
+    """Time keys by themselves, and the rest as the decision, less what it costs to decide on a few rows."""
+    operator = step.operator
+    few = [batches[0].slice(0, _FEW_ROWS)]
+    exchange_batches(operator, few)
+    _, least = _timed(lambda: exchange_batches(operator, few))
+    keys, stage.cpu_seconds = _timed(lambda: [operator.keys(batch) for batch in batches])
+    results, whole = _timed(lambda: exchange_batches(operator, batches))
+    stage.key_bytes = sum(batch.nbytes for batch in keys)
+    stage.decide_seconds = max(0.0, whole - least - stage.cpu_seconds)
+    return _kept(results)
+
+
+def _kept(results: Batches) -> Batches:
+    """Take dropped rows out; no batch is left out, so that the next step always has one."""
+    kept = []
+    for result in results:
+        batch = result.drop_columns([PARENT_ROW]) if PARENT_ROW in result.schema.names else result
+        if DROP_REASON in batch.schema.names:
+            batch = batch.filter(batch.column(DROP_REASON).is_null()).drop_columns([item.name for item in DECISION])
+        kept.append(batch)
+    return kept
+
+
+def _try_storage(plan: Plan, kept: Batches, trial: Trial) -> None:
+    """Time digests, the tables of the version, and the files between segments."""
+    schema = record_schema(plan.recipe.kind, plan.recipe.modality)
+    rows, payload = _rows(kept), _payload(plan, kept)
+    _, seconds = _timed(lambda: [row_digests(batch, schema) for batch in kept])
+    trial.stages.append(StageTrial(DIGEST, rows, payload, seconds))
+    with tempfile.TemporaryDirectory() as folder:
+        tables = Tables(folder)
+        tables.stage("trial/few", kept[0].schema, [kept[0].slice(0, _FEW_ROWS)])
+        _, seconds = _timed(lambda: tables.stage("trial/rows", kept[0].schema, kept))
+        trial.stages.append(StageTrial(STAGE_ROWS, rows, payload, seconds))
+        trial.stored_bytes = sum(
+            file.stat().st_size for file in (Path(folder) / "trial" / "rows.lance").rglob("*") if file.is_file()
+        )
+        size, seconds = _timed(lambda: _there_and_back(Path(folder) / "rows.arrow", kept))
+    trial.stages.append(StageTrial(UNIT_FILES, rows, payload, seconds))
+    trial.unit_bytes = size
+
+
+def _there_and_back(path: Path, batches: Batches) -> int:
+    """Write a compressed Arrow file and read it; gives its size in bytes."""
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batches[0].schema, options=options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    with pa.OSFile(str(path), "rb") as source:
+        reader = pa.ipc.open_file(source)
+        for index in range(reader.num_record_batches):
+            reader.get_batch(index)
+    return path.stat().st_size
+
+
+def _rows(batches: Batches) -> int:
+    return sum(batch.num_rows for batch in batches)
+
+
+def _payload(plan: Plan, batches: Batches) -> int:
+    names = [item.name for item in payload_fields(plan.recipe.kind, plan.recipe.modality)]
+    return sum(batch.column(name).nbytes for batch in batches for name in names)
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    started = time.process_time()
+    return work(), time.process_time() - started
