@@ -24,12 +24,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from liangji.core.schema import DROP_DETAIL, DROP_NUMBER, DROP_REASON, Modality, with_column
 
@@ -42,6 +42,16 @@ STRICT = ConfigDict(extra="forbid", validate_default=True)
 """Configuration of every options class: `@dataclass(frozen=True, slots=True, config=STRICT)` of pydantic."""
 
 PARENT_ROW = "parent_row"  # int64: position, in the input batch, of the row this one was made from
+
+
+Against = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^\w[\w.-]*(@[\w.*-]+)?$")], ...],
+    Field(
+        description="earlier versions to compare with, whose rows stay: `name` (the newest version of a dataset), `name@1.2.0`, or "
+        "`name@*` (every version)"
+    ),
+]
+"""Option of an exchange that compares with earlier versions: the engine puts their rows before all others."""
 
 
 class OperatorKind(StrEnum):

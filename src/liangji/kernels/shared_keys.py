@@ -21,6 +21,7 @@ from liangji.kernels.radix_sort import sort_records
 from liangji.kernels.shingles import mix
 
 _BITS_PER_RECORD = 8
+_SIGN = np.uint64(1 << 63)  # turned round, negative rows sort before the others
 
 
 def shared_rows(
@@ -32,12 +33,11 @@ def shared_rows(
     (array([7, 7], dtype=uint64), array([0, 3]))
     """
     wide = keys.reshape(len(rows), 1 if keys.ndim == 1 else keys.shape[1])
-    if np.any(rows[1:] < rows[:-1]):
-        order = np.argsort(rows, kind="stable")
-        wide, rows = wide[order], rows[order]
-    records = _possibly_shared(wide, rows, minimum > 1)
-    found = _groups(sort_records(records, wide.shape[1]), minimum)
-    return found[:, :-1].copy().reshape(-1, *keys.shape[1:]), found[:, -1].copy().view(np.int64)
+    records = sort_records(_possibly_shared(wide, rows, minimum > 1), wide.shape[1])
+    if not _rows_ascend(records):  # they do where records came in order of rows
+        records = sort_records(records, wide.shape[1] + 1)
+    found = _groups(records, minimum)
+    return found[:, :-1].copy().reshape(-1, *keys.shape[1:]), (found[:, -1] ^ _SIGN).view(np.int64)
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
@@ -60,7 +60,7 @@ def _possibly_shared(keys: Any, rows: Any, is_sieved: Any) -> Any:
         slot = _hash(keys, i) & mask
         for word in range(words):
             output[some, word] = keys[i, word]
-        output[some, words] = np.uint64(rows[i])
+        output[some, words] = np.uint64(np.int64(rows[i])) ^ _SIGN
         some += (twice[slot >> np.uint64(6)] >> (slot & np.uint64(63))) & np.uint64(1)
     return output[:some]
 
@@ -71,6 +71,24 @@ def _hash(keys: Any, record: Any) -> Any:
     for word in range(keys.shape[1]):
         value = mix(value ^ keys[record, word])
     return value
+
+
+@njit(inline="always")
+def _is_same_key(records: Any, one: Any, other: Any) -> Any:
+    same = True
+    for word in range(records.shape[1] - 1):
+        same = same and records[one, word] == records[other, word]
+    return same
+
+
+@njit(nogil=True, cache=True, boundscheck=False)
+def _rows_ascend(records: Any) -> Any:
+    """Tell whether sorted keys have their rows in order too."""
+    last = records.shape[1] - 1
+    ascend = True
+    for i in range(1, len(records)):
+        ascend = ascend and (records[i - 1, last] <= records[i, last] or not _is_same_key(records, i - 1, i))
+    return ascend
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
@@ -92,11 +110,3 @@ def _groups(records: Any, minimum: Any) -> Any:
             kept = first
         start = at
     return records[:kept]
-
-
-@njit(inline="always")
-def _is_same_key(records: Any, one: Any, other: Any) -> Any:
-    same = True
-    for word in range(records.shape[1] - 1):
-        same = same and records[one, word] == records[other, word]
-    return same

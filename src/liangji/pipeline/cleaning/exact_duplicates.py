@@ -9,7 +9,7 @@ import pyarrow as pa
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from liangji.core.operator import STRICT, Gathered, OperatorKind, apply_drops, first_rows
+from liangji.core.operator import STRICT, Against, Gathered, OperatorKind, apply_drops, first_rows
 from liangji.core.schema import ID, TEXT, Modality, string_column
 from liangji.pipeline.cleaning.duplicate_decisions import duplicate_decisions
 
@@ -30,6 +30,7 @@ class DropExactDuplicates:
     modality: ClassVar[Modality] = Modality.TEXT
     drops_only: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
+    decision_options: ClassVar[tuple[str, ...]] = ("against",)
 
     column: Annotated[str, Field(description="string column that is compared")] = TEXT
     ignore: Annotated[
@@ -38,6 +39,7 @@ class DropExactDuplicates:
             description="differences that do not count: none; all white space; white space, case, and full or half width of ASCII"
         ),
     ] = "nothing"
+    against: Against = ()
 
     def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         from liangji.kernels.buffers import text_buffers  # noqa: PLC0415 - compiled kernels load at the first batch

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from liangji.core.operator import STRICT, Gathered, OperatorKind, apply_drops
+from liangji.core.operator import STRICT, Against, Gathered, OperatorKind, apply_drops
 from liangji.core.schema import ID, TEXT, Modality, string_column
 from liangji.pipeline.cleaning.candidate_pairs import SKETCH_COLUMNS, Documents, Found, candidate_pairs
 from liangji.pipeline.cleaning.duplicate_decisions import duplicate_decisions
@@ -96,6 +96,8 @@ class DropNearDuplicates:
     version: ClassVar[str] = "2"
     modality: ClassVar[Modality] = Modality.TEXT
     drops_only: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ()
+    decision_options: ClassVar[tuple[str, ...]] = ("keep", "planted_pairs", "against")
 
     column: Annotated[str, Field(description="string column that is compared")] = TEXT
     similarity: Annotated[float, Field(gt=0.3, le=1, description="Jaccard similarity from which a document is dropped")] = 0.8
@@ -115,6 +117,7 @@ class DropNearDuplicates:
     planted_pairs: Annotated[
         int, Field(ge=0, le=10_000, description="copies of known similarity planted to measure the recall of the run; 0: none")
     ] = 200
+    against: Against = ()
 
     def __post_init__(self) -> None:
         choose_bands(self.similarity, self.recall, self.signature)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from liangji.core.operator import STRICT, Gathered, OperatorKind, first_rows, with_decision
+from liangji.core.operator import STRICT, Against, Gathered, OperatorKind, first_rows, with_decision
 from liangji.core.schema import TEXT, Modality, string_column, with_column
 from liangji.engine.spill import BUCKETS, Spill
 
@@ -47,6 +47,7 @@ class DropRepeatedLines:
     version: ClassVar[str] = "1"
     modality: ClassVar[Modality] = Modality.TEXT
     drops_only: ClassVar[bool] = False
+    decision_options: ClassVar[tuple[str, ...]] = ("minimum_documents", "keep", "within_document", "against")
 
     column: Annotated[str, Field(description=_COLUMN)] = TEXT
     minimum_documents: Annotated[int, Field(ge=2, description="documents a line must stand in to be removed")] = 3
@@ -57,6 +58,7 @@ class DropRepeatedLines:
         Literal["none", "first"], Field(description="whether a line stays in the first document that has it, in canonical order")
     ] = "first"
     within_document: Annotated[bool, Field(description=_WITHIN)] = False
+    against: Against = ()
 
     def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return _passage_keys(batch, self.column, False, self.minimum_characters)
@@ -93,6 +95,7 @@ class DropRepeatedParagraphs:
     version: ClassVar[str] = "1"
     modality: ClassVar[Modality] = Modality.TEXT
     drops_only: ClassVar[bool] = False
+    decision_options: ClassVar[tuple[str, ...]] = ("minimum_documents", "keep", "within_document", "against")
 
     column: Annotated[str, Field(description=_COLUMN)] = TEXT
     minimum_documents: Annotated[int, Field(ge=2, description="documents a paragraph must stand in to be removed")] = 2
@@ -104,6 +107,7 @@ class DropRepeatedParagraphs:
         Field(description="whether a paragraph stays in the first document that has it, in canonical order"),
     ] = "first"
     within_document: Annotated[bool, Field(description=_WITHIN)] = False
+    against: Against = ()
 
     def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return _passage_keys(batch, self.column, True, self.minimum_characters)
