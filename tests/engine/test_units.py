@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from liangji.engine.units import StagedRows, Unit, UnitFiles, Writing
+from liangji.engine.units import ROOT_ROWS, StagedRows, Unit, UnitFiles, Writing
 from liangji.engine.views import Root
 
 
@@ -44,7 +44,7 @@ def unit_of(files: UnitFiles, root: pa.Table, rows: list[int]) -> Unit:
     """Write a unit that lets some rows of its root through, cut into batches of two."""
     writing = Writing(files)
     facts = writing.root(Root.of(root.to_batches(max_chunksize=2)))
-    writing.add("rows", np.array(rows, np.int64).tobytes())
+    writing.add(ROOT_ROWS, np.array(rows, np.int64).tobytes())
     writing.commit()
     empty: dict[str, Any] = {
         name: [] for name in ("counts", "layers", "keys", "dropped", "quarantined", "fragments", "notes", "faults")

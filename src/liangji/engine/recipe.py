@@ -62,6 +62,10 @@ class Output(BaseModel):
 
     message: Annotated[str | None, Field(description="what changed, for the version's log")] = None
     author: Annotated[str | None, Field(description="who answers for this version; default: the user who runs the build")] = None
+    index: Annotated[
+        bool,
+        Field(description="keep the keys of duplicates with the version, so that a later build is held `against` it at no cost"),
+    ] = False
     version: Annotated[str | None, Field(pattern=r"^\d+\.\d+\.\d+$", description="semantic version; default: counted up")] = None
 
 

@@ -11,23 +11,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from liangji.core.digest import canonical_hash, combine_parts, version_id
 from liangji.core.errors import FaultShareExceeded, RunError
 from liangji.core.operator import Warmable
 from liangji.core.reading import Source, SourceFile, place
 from liangji.engine.budget import Budget
-from liangji.engine.exchange import Decisions, decide
+from liangji.engine.exchange import Decisions, Gathering, decide
 from liangji.engine.ledger import Ledger
 from liangji.engine.plan import QUARANTINE, READ_STEP, Plan, Segment, columns
 from liangji.engine.progress import Progress, check_stop
+from liangji.engine.references import References, write_index
 from liangji.engine.segment import DIGEST
 from liangji.engine.shards import Feed, Shard, cut, cutting
-from liangji.engine.units import Beginning, Unit, UnitFiles, stage_all
+from liangji.engine.units import ROOT_ROWS, Beginning, Unit, UnitFiles, stage_all
 from liangji.engine.work import FirstWork, LaterWork, made_key, run_first, run_later
 from liangji.stores.facts import VersionFacts
 from liangji.stores.metadata import Entry
@@ -68,6 +72,7 @@ class _Run:
     stop: threading.Event
     files: UnitFiles
     lock: threading.Lock = field(default_factory=threading.Lock)
+    references: dict[str, References] = field(default_factory=dict)  # step → the earlier versions that it compares with
     rows_seen: int = 0
     rows_failed: int = 0
     units_run: int = 0
@@ -148,6 +153,8 @@ def run(
 
 def _run(state: _Run, run_id: str, author: str, message: str, started: float) -> RunResult:
     plan = state.plan
+    exchanges = [step for segment in plan.segments for step in segment.gathers]
+    state.references = {plan.step_label(step): References.of(state.workspace, step) for step in exchanges}
     for step in plan.recipe.steps:
         if isinstance(step.operator, Warmable):
             step.operator.warm_up()
@@ -170,7 +177,10 @@ def _run(state: _Run, run_id: str, author: str, message: str, started: float) ->
     ledger = Ledger.close(unit.counts for unit in every).as_dict()
     if ledger["rows_in"] and ledger["quarantined"] == ledger["rows_in"]:
         raise _nothing_read(every, ledger["quarantined"])
-    result = _commit(state, run_id, author, message, started, files, by_file, every, units, ledger)
+    findings = {plan.step_label(step): found.findings for step, found in zip(exchanges, decided, strict=True)}
+    result = _commit(state, run_id, author, message, started, files, by_file, every, units, ledger, findings)
+    if result.is_new and plan.recipe.output.index:
+        _keep_keys(state, result.version.id, done)
     _forget_others(state, reader.entered_keys(files), every, decided)
     state.progress.done()
     return result
@@ -301,10 +311,22 @@ def _exchange(state: _Run, segment: Segment, units: Sequence[Unit]) -> list[Deci
     """Take the decisions of the exchanges that end a segment; each sees what the ones before it let through."""
     decided: list[Decisions] = []
     for position, step in enumerate(segment.gathers):
-        check_stop(state.stop)
-        state.progress.phase(state.plan.step_label(step), sum(unit.rows for unit in units), "rows")
-        decided.append(decide(state.plan, segment, position, units, decided, state.files, state.budget, state.workspace))
+        check = partial(check_stop, state.stop)
+        check()
+        label = state.plan.step_label(step)
+        references = state.references[label]
+        for facts in references.missing():
+            state.progress.phase(f"{label} ← {facts.dataset} {facts.number}", facts.rows, "rows")
+            references.make_index(facts, partial(_advance_checked, state))
+        state.progress.phase(label, sum(unit.rows for unit in units), "rows")
+        gathering = Gathering(step, position, units, list(decided), references, state.files)
+        decided.append(decide(gathering, state.plan.recipe.dataset, state.budget, state.workspace, check))
     return decided
+
+
+def _advance_checked(state: _Run, rows: int) -> None:
+    check_stop(state.stop)
+    state.progress.advance(rows, rows, 0)
 
 
 def _run_segment_on_all(state: _Run, segment: Segment, before: Sequence[Unit], decisions: Sequence[Decisions]) -> list[Unit]:
@@ -380,6 +402,7 @@ def _commit(
     every: Sequence[Unit],
     final: Sequence[Unit],
     ledger: dict[str, Any],
+    findings: dict[str, dict[str, Any]],
 ) -> RunResult:
     plan, workspace = state.plan, state.workspace
     recipe, dataset = plan.recipe, plan.recipe.dataset
@@ -421,6 +444,7 @@ def _commit(
         operators={step.name: {"version": step.operator.version, "package": _package(step.operator)} for step in recipe.steps},
         inputs=[_input_facts(state, file, by_file[file.origin]) for file in files],
         ledger=ledger,
+        findings=findings,
         tables=tables,
         rows=ledger["rows_out"],
         columns=columns(plan.schema),
@@ -431,6 +455,26 @@ def _commit(
         environment=_environment(state.budget),
     )
     return result(workspace.metadata.add_version(facts), is_new=True)
+
+
+def _keep_keys(state: _Run, version: str, done: Sequence[Sequence[Unit]]) -> None:
+    """Keep the keys of the version's rows with it, for those exchanges since which no row was made anew."""
+    plan = state.plan
+    for segment in plan.segments:
+        for position, step in enumerate(segment.gathers):
+            units = list(zip(done[segment.index], done[-1], strict=True))
+            if all(had.root_lineage == last.root_lineage != "" for had, last in units):
+                write_index(state.workspace, plan.recipe.dataset, version, step, _kept_keys(state, position, units))
+
+
+def _kept_keys(state: _Run, exchange: int, units: Iterable[tuple[Unit, Unit]]) -> Iterator[pa.RecordBatch]:
+    base = 0
+    for had, last in units:
+        if last.rows:
+            kept = np.frombuffer(state.files.bytes(f"{last.folder}/{ROOT_ROWS}"), np.int64)
+            for batch in state.files.keys_of(had, exchange, kept):
+                yield batch.set_column(0, "row", pc.add(batch.column(0), base))
+        base += last.rows
 
 
 def _input_facts(state: _Run, file: SourceFile, units: Iterable[Unit]) -> dict[str, Any]:

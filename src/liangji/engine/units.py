@@ -34,6 +34,7 @@ NOTES_KEPT = 100  # a unit
 _FRAGMENT_BYTES = 4 << 20  # a unit with less waits for its neighbours: thousands of small fragments would slow every reader down
 _STAGED_TOGETHER = 64 << 20  # bytes of such units that become fragments in one go
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
+ROOT_ROWS = "root-rows"  # file: int64, the root row of each row that a unit let through
 _GROUP = "group"  # which of the groups that the unit dropped a row belongs to
 _DROPPED = pa.schema([pa.field(ROW, pa.int64()), pa.field(_GROUP, pa.int64()), *DECISION])
 
@@ -183,12 +184,15 @@ class UnitFiles:
         """Give the rows that a unit let through."""
         if unit.root is None:
             return View.whole(Root.of([]))
-        rows = np.frombuffer(self.bytes(f"{unit.folder}/rows"), np.int64)
+        rows = np.frombuffer(self.bytes(f"{unit.folder}/{ROOT_ROWS}"), np.int64)
         return View(self.root(unit.root), rows, tuple(self.layer("", parts) for parts in unit.layers))
 
     def keys(self, unit: Unit, exchange: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Give the keys of the rows that a unit let through; `row` is the position among these."""
-        rows = np.frombuffer(self.bytes(f"{unit.folder}/rows"), np.int64)
+        return self.keys_of(unit, exchange, np.frombuffer(self.bytes(f"{unit.folder}/{ROOT_ROWS}"), np.int64), columns)
+
+    def keys_of(self, unit: Unit, exchange: int, rows: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Give the keys of some root rows; `row` is the position among these."""
         table = self.layer("", unit.keys[exchange]).columns
         if columns is not None:
             table = table.select([ROW, *(name for name in columns if name != ROW)])
@@ -332,9 +336,9 @@ def finish(
     """Write what came of a unit; `beginning` is that of its shard, in the first segment."""
     view = outcome.view
     root, layers, fragments = None, [], []
+    writing.add(ROOT_ROWS, view.rows.astype(np.int64).tobytes())
     if outcome.digests is None:  # other segments follow
         root, layers = writing.root(view.root), [writing.layer(layer) for layer in view.layers]
-        writing.add("rows", view.rows.astype(np.int64).tobytes())
     else:
         writing.add(DIGEST, _in_order(outcome.digests.columns, view.rows))
         batches = (batch for _, batch in view.batches())

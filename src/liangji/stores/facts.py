@@ -33,7 +33,10 @@ class VersionFacts:
     operators: dict[str, dict[str, str]] = field(default_factory=dict)  # name → {version, package}
     inputs: list[dict[str, Any]] = field(default_factory=list)  # origin, sha256, size_bytes, modified_time, rows of each file
     ledger: dict[str, Any] = field(default_factory=dict)  # rows_in, rows_out, dropped {reason: n}, quarantined, expanded, steps
-    tables: dict[str, int] = field(default_factory=dict)  # rows, dropped, quarantined → version of the table
+    findings: dict[str, Any] = field(
+        default_factory=dict
+    )  # step → what an exchange measured of itself: recall, versions compared with
+    tables: dict[str, int] = field(default_factory=dict)  # rows, dropped, quarantined, keys-… of an index → version of the table
     rows: int
     columns: list[str] = field(default_factory=list)  # 'name type' of each column; another list means a new major number
     signals: list[str] = field(default_factory=list)  # names of the measured columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import IO, Any, BinaryIO
 from uuid import uuid4
 
 import obstore
+import pyarrow as pa
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
@@ -47,6 +49,7 @@ class Objects:
 
     def __init__(self, store: ObjectStore, place: str) -> None:
         self._store, self.place = store, place
+        self._folder = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix is not None else None
 
     @classmethod
     def open(cls, url: str, options: Mapping[str, str] | None = None) -> Objects:
@@ -89,6 +92,28 @@ class Objects:
         with _told(self.place, key):
             reader = obstore.open_reader(self._store, key, buffer_size=_STREAM_BUFFER_BYTES)
         return io.BufferedReader(_Reader(reader, self.place, key))
+
+    def random_access(self, key: str) -> pa.NativeFile:
+        """Open an object for Arrow: where it lies on disk, in place, else in memory, since each seek would be a request."""
+        if self._folder is None:
+            return pa.BufferReader(self.get(key))
+        with _told(self.place, key):
+            return pa.OSFile(str(self._folder / key), "rb")
+
+    def folders(self, prefix: str = "") -> set[str]:
+        """Name the folders right under a folder ('reports/')."""
+        with _told(self.place, prefix):
+            found = obstore.list_with_delimiter(self._store, prefix or None)["common_prefixes"]
+        return {name.rstrip("/").rpartition("/")[2] for name in found}
+
+    def delete_folder(self, prefix: str) -> None:
+        """Delete what lies under a folder ('reports/'); one that does not exist is no error."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder / prefix, ignore_errors=True)
+            return
+        with _told(self.place, prefix):
+            for chunk in obstore.list(self._store, prefix, chunk_size=1000):
+                obstore.delete(self._store, [found["path"] for found in chunk])
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield what lies under a folder ('reports/'), at any depth, in no promised order."""

@@ -143,7 +143,7 @@ class Keep:
     @property
     def reads(self) -> tuple[str, ...]:
         """The columns that the rules look at."""
-        columns = (name for rule in self._compiled() for condition, _ in rule.conjuncts for name in condition.columns)
+        columns = (name for rule in self.compiled_rules() for condition, _ in rule.conjuncts for name in condition.columns)
         return tuple(dict.fromkeys((*columns, *([WORD_MODE] if self.preset else []))))
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:

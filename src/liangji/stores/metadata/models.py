@@ -90,6 +90,7 @@ class Version(Model):
     operators: Mapped[Document]
     inputs: Mapped[Documents]
     ledger: Mapped[Document]
+    findings: Mapped[Document]
     tables: Mapped[Document]
     rows: Mapped[int] = mapped_column(BigInteger)
     columns: Mapped[Words]

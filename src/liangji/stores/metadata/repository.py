@@ -152,6 +152,17 @@ class Metadata:
 
         return self._change(work)
 
+    def attach_table(self, name: str, id_: str, table: str, version: int) -> None:
+        """Enter a further table of a version: something that was computed from its rows. Raises: UnknownName."""
+
+        def work(session: Session) -> None:
+            found = session.get(Version, (name, id_), with_for_update=True)
+            if found is None:
+                raise UnknownName(f"no version '{id_}'", f"dataset '{name}'")
+            found.tables = {**found.tables, table: version}
+
+        self._change(work)
+
     def versions(self, name: str) -> list[VersionFacts]:
         """List the versions of a dataset, newest last. Raises: UnknownName."""
 

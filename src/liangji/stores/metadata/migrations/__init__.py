@@ -15,4 +15,4 @@ Each migration runs on SQLite and PostgreSQL: use `batch_alter_table` for every 
 
 from __future__ import annotations
 
-NEWEST = "0001"  # the revision this code works with; a test compares it with the files
+NEWEST = "0002"  # the revision this code works with; a test compares it with the files

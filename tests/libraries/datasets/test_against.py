@@ -1,0 +1,121 @@
+"""New data is compared with earlier versions by an index that is computed once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tests.libraries.datasets.conftest import RECIPE, write_raw
+
+from liangji.core.errors import RecipeError, UnknownName
+from liangji.engine import shards
+from liangji.engine.run import RunResult
+from liangji.libraries.datasets import looking
+from liangji.libraries.datasets.building import build
+from liangji.pipeline.cleaning.near_duplicates import DropNearDuplicates
+from liangji.stores.workspace import Workspace
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 8 << 10)
+    monkeypatch.setattr(shards, "BATCH_BYTES", 4 << 10)
+
+
+@pytest.fixture
+def signed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the records that are signed."""
+    rows: Counter[str] = Counter()
+    keys = DropNearDuplicates.keys
+
+    def counted(self: DropNearDuplicates, batch: pa.RecordBatch) -> pa.RecordBatch:
+        rows["signed"] += batch.num_rows if "origin" in batch.schema.names else 0  # planted copies are no records
+        return keys(self, batch)
+
+    monkeypatch.setattr(DropNearDuplicates, "keys", counted)
+    return rows
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two folders of files, the second of which repeats a file of the first."""
+    write_raw(tmp_path / "old", range(3))
+    write_raw(tmp_path / "new", range(2, 5))
+    return tmp_path
+
+
+def run(folder: Path, dataset: str, inputs: str, *, against: str = "", output: str = "", steps: str | None = None) -> RunResult:
+    text = RECIPE.replace("dataset: notes", f"dataset: {dataset}").replace("path: raw", f"path: {inputs}")
+    text = text.replace("{similarity: 0.8}", f"{{similarity: 0.8, against: [{against}]}}")
+    text = text.replace("  - drop_exact_duplicates\n", steps or f"  - drop_exact_duplicates: {{against: [{against}]}}\n")
+    text = text.replace("author: tester}", f"author: tester{output}}}")
+    path = folder / f"{dataset}.yaml"
+    path.write_text(text, "utf-8")
+    return build(path, Workspace.open(folder / "w"))
+
+
+def rows(folder: Path, dataset: str, version: str | None = None, **which: Any) -> list[dict[str, Any]]:
+    return list(looking.rows(Workspace.open(folder / "w"), dataset, version, **which))
+
+
+def test_rows_of_an_earlier_version_are_kept_and_new_ones_like_them_go(folder: Path) -> None:
+    run(folder, "old", "old")
+    delta = run(folder, "delta", "new", against="old")
+    known = {row["text"] for row in rows(folder, "old")}
+    fresh = {row["text"] for row in rows(folder, "delta")}
+    assert fresh
+    assert not known & fresh
+    ids = {row["id"] for row in rows(folder, "old")}
+    gone = [row for row in rows(folder, "delta", which="dropped") if row["drop_detail"] in ids]
+    assert gone
+    assert {row["drop_reason"] for row in gone} == {"exact_duplicate"}
+    assert delta.version.findings["4 drop_exact_duplicates"]["against"] == [f"old@{run(folder, 'old', 'old').version.id}"]
+
+
+def test_an_earlier_version_is_signed_once(folder: Path, signed: Counter[str]) -> None:
+    old = run(folder, "old", "old")
+    signed.clear()
+    run(folder, "delta", "new", against="old")
+    own = signed["signed"] - old.version.rows
+    signed.clear()
+    run(folder, "delta2", "new", against="old")
+    assert signed["signed"] == own
+
+
+def test_with_an_index_an_earlier_version_is_never_signed_again(folder: Path, signed: Counter[str]) -> None:
+    indexed = run(folder, "old", "old", output=", index: true")
+    plain = run(folder, "plain", "old")
+    signed.clear()
+    first = run(folder, "delta", "new", against="old")
+    with_index = signed["signed"]
+    second = run(folder, "delta2", "new", against="plain")
+    assert signed["signed"] - with_index == with_index + plain.version.rows
+    assert first.version.id != second.version.id  # the recipes name other versions
+    assert [row["text"] for row in rows(folder, "delta")] == [row["text"] for row in rows(folder, "delta2")]
+    assert indexed.version.rows == plain.version.rows
+
+
+def test_every_version_may_be_meant(folder: Path) -> None:
+    run(folder, "old", "old")
+    run(folder, "old", "new")
+    delta = run(folder, "delta", "new", against="old@*")
+    assert delta.version.rows == 0
+    assert len(delta.version.findings["5 drop_near_duplicates"]["against"]) == 2
+
+
+def test_repeated_lines_are_known_across_datasets(folder: Path) -> None:
+    run(folder, "old", "old")
+    steps = "  - drop_repeated_paragraphs: {against: [old], minimum_characters: 10}\n"
+    delta = run(folder, "delta", "old", steps=steps)
+    assert delta.version.rows == 0
+    assert delta.ledger["dropped"]["only_repeated_paragraphs"]
+
+
+def test_a_version_that_is_not_there_is_told_before_anything_is_read(folder: Path) -> None:
+    with pytest.raises(UnknownName, match="nothing"):
+        run(folder, "delta", "new", against="nothing")
+    with pytest.raises(RecipeError, match="against"):
+        run(folder, "delta", "new", against="'no name'")
