@@ -116,3 +116,26 @@ def test_an_address_nobody_serves_is_a_store_error() -> None:
         Objects.open("gopher://somewhere/x")
     with pytest.raises(StoreError):
         Objects.open("s3://bucket", {"no_such_option": "1"})
+
+
+def test_folders_are_named_and_deleted_with_all_that_lies_in_them(objects: Objects) -> None:
+    for key in ("units/a/rows", "units/a/deep/er", "units/b/rows", "units.txt", "other/c"):
+        objects.put(key, b"x")
+    assert objects.folders() == {"units", "other"}
+    assert objects.folders("units/") == {"a", "b"}
+    assert objects.folders("never/") == set()
+    objects.delete_folder("units/a/")
+    objects.delete_folder("never/")
+    assert objects.folders("units/") == {"b"}
+    assert objects.exists("units/b/rows")
+    assert not objects.exists("units/a/deep/er")
+
+
+def test_arrow_reads_an_object_anywhere(objects: Objects) -> None:
+    objects.put("large", LARGE)
+    with objects.random_access("large") as file:
+        assert file.size() == len(LARGE)
+        file.seek(1000)
+        assert file.read(3) == LARGE[1000:1003]
+    with pytest.raises(StoreError, match="no object 'never'"):
+        objects.random_access("never")
