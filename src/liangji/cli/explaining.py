@@ -11,6 +11,7 @@ import click
 from liangji.cli.output import explained_reason, labelled, say, write_table
 from liangji.core.operator import rule_source, summary
 from liangji.core.units import format_duration, format_size
+from liangji.libraries.datasets.planning import AGGREGATE, DECIDED, DIGEST, HASH, READ, STAGE_ROWS, UNIT_FILES
 
 if TYPE_CHECKING:
     from liangji.engine.plan import Plan
@@ -228,7 +229,10 @@ def _grounds(found: RunPredicted) -> Iterator[str]:
 
 def _stage(name: str) -> str:
     """Name a stage that is no step of the recipe in the reader's language."""
-    names = {"hash", "read", "aggregate", "digest", "stage_rows", "unit_files"}
+    step, is_decision = name.removesuffix(DECIDED), name.endswith(DECIDED)
+    if is_decision:
+        return say("explain.decision", step=step)
+    names = {HASH, READ, AGGREGATE, DIGEST, STAGE_ROWS, UNIT_FILES}
     return say(f"explain.stages.{name}") if name in names else name
 
 

@@ -35,7 +35,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from liangji.engine.budget import Budget, memory_for
 
 HASH, READ, AGGREGATE, DIGEST, STAGE_ROWS, UNIT_FILES = "hash", "read", "aggregate", "digest", "stage_rows", "unit_files"
-_DECISION = " (decision)"
+DECIDED = ": decision"  # after the label of an exchange: its part over all rows
 
 MEASURED_ERROR = 0.3  # largest part by which predictions missed the builds in docs/guide/planning.md, rounded up
 SERIAL_SHARE = 0.36  # sampled while the recipe of docs/guide/planning.md was built: worker seconds that held the lock
@@ -279,7 +279,7 @@ def workload_of_trial(trial: Trial, scale: Scale, rows_in: Mapping[str, float]) 
         megabytes = stage.payload_bytes * factor / 1e6
         stages.append(Stage(stage.name, megabytes, stage.cpu_seconds * factor))
         if stage.decide_seconds:
-            stages.append(Stage(stage.name + _DECISION, megabytes, stage.decide_seconds * factor, is_decision=True))
+            stages.append(Stage(stage.name + DECIDED, megabytes, stage.decide_seconds * factor, is_decision=True))
     unit_bytes, stored_bytes = trial.unit_bytes * times * between, trial.stored_bytes * times
     return Workload(scale, trial.rows * times, tuple(stages), keys, unit_bytes, stored_bytes, trial.start_seconds)
 

@@ -45,6 +45,7 @@ def try_recipe(plan: Plan, size_bytes: int = SIZE_BYTES) -> Trial:
     """
     pa.set_cpu_count(1)  # as a build does
     _, start_seconds = _timed(lambda: _warm_up(plan))
+    _read(plan, 1)  # the first stretch, so that readers are loaded
     batches, input_bytes, seconds = _read(plan, size_bytes)
     trial = Trial(input_bytes, _rows(batches), _payload(plan, batches), start_seconds)
     if not trial.rows:
