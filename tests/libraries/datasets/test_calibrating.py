@@ -92,13 +92,13 @@ def test_own_conditions_are_proposed_for_and_what_has_no_threshold_is_left(recip
     assert "hash_to_word_ratio <= 0.1" not in found
 
 
-def test_the_recipe_is_written_with_what_is_proposed(recipe: Path, tmp_path: Path) -> None:
+def test_the_recipe_is_written_with_what_is_proposed(recipe: Path) -> None:
     calibration = calibrate(recipe, percentile=2)
     (step,) = calibration.steps
     by_where = {condition.where: condition.proposed for condition in step.conditions}
     assert step.changes.overrides["too_many_hashes"] is False  # stays
     assert step.changes.overrides["too_few_words"] == by_where["non_symbol_word_count >= 10"]
-    written = tmp_path / "calibrated.yaml"
+    written = recipe.with_name("calibrated.yaml")
     write_calibrated(recipe, calibration, written)
     keep = check(written).recipe.steps[1].operator
     assert keep.overrides == step.changes.overrides
@@ -108,7 +108,15 @@ def test_the_recipe_is_written_with_what_is_proposed(recipe: Path, tmp_path: Pat
     assert written.read_text("utf-8").startswith("# mine\ndataset: d\n")
 
 
-def test_the_shares_of_all_rules_are_those_of_a_build(recipe: Path, tmp_path: Path) -> None:
+def test_a_copy_is_never_written_over_a_file_nor_where_its_paths_lead_elsewhere(recipe: Path, tmp_path: Path) -> None:
+    calibration = calibrate(recipe)
+    with pytest.raises(UsageError, match="there is such a file"):
+        write_calibrated(recipe, calibration, recipe)
+    with pytest.raises(UsageError, match="start from its folder"):
+        write_calibrated(recipe, calibration, tmp_path / "elsewhere.yaml")
+
+
+def test_the_shares_of_all_rules_are_those_of_a_build(recipe: Path) -> None:
     first = calibrate(recipe, percentile=2)
     assert first.dropped_now == pytest.approx(50 / 4050)
     written = recipe.with_name("again.yaml")

@@ -15,7 +15,7 @@ from liangji.core.errors import UsageError
 from liangji.core.expression import Expression
 from liangji.core.schema import TEXT, with_column
 from liangji.engine.plan import Plan, make_plan
-from liangji.engine.recipe import Recipe, Step, parse_recipe, read_recipe
+from liangji.engine.recipe import Recipe, Step, read_recipe
 from liangji.libraries.datasets.rewriting import RuleChanges, rewritten
 from liangji.libraries.datasets.sampling import INPUT, ROWS, SIZE_BYTES, sample_inputs
 from liangji.pipeline.cleaning.calibration import Observed, Proposal, loosest, observe, propose
@@ -120,12 +120,18 @@ def calibrate(
 def write_calibrated(path: Path, calibration: Calibration, to: Path) -> None:
     """Write a copy of a recipe with the proposed thresholds; nothing else in it changes, comments included.
 
-    Raises: UsageError where the recipe is written in a way that cannot be changed by machine; RecipeError.
+    Raises: UsageError where something stands at `to`, where that is another folder, from which the paths of the recipe would lead
+    elsewhere, or where the recipe is written in a way that cannot be changed by machine.
     """
     recipe = read_recipe(path)
+    if to.parent.resolve() != recipe.folder.resolve():
+        raise UsageError("paths of a recipe start from its folder", str(to), f"write the copy beside {path.name}")
     text = rewritten(recipe, {step.line: step.changes for step in calibration.steps})
-    parse_recipe(text, str(to), recipe.folder)
-    to.write_text(text, "utf-8")
+    try:
+        with to.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError("there is such a file", str(to), "choose another name, or remove it") from error
 
 
 def _identifying(recipe: Recipe, by: By) -> tuple[Step, ...]:
