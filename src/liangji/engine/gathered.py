@@ -158,7 +158,9 @@ class GatheredKeys:
         if first is None:
             self._connection.sql("CREATE TABLE keys (row BIGINT)")
             return
-        reader = pa.RecordBatchReader.from_batches(first.schema, _followed(iter([first]), batches))
+        schema = first.schema
+        alike = (batch.select(schema.names).cast(schema) for batch in _followed(iter([first]), batches))
+        reader = pa.RecordBatchReader.from_batches(schema, alike)
         self._connection.register("gathered", reader)
         self._connection.execute("CREATE TABLE keys AS SELECT * FROM gathered")
         self._connection.unregister("gathered")
