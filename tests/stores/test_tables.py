@@ -305,3 +305,21 @@ def test_a_row_larger_than_every_buffer_is_stored_and_read(tmp_path: Path) -> No
     large = pa.RecordBatch.from_pydict({"id": ["a", "b"], "text": ["良" * (30 << 20), "集"]}, schema=SCHEMA)
     version = tables.commit(TABLE, SCHEMA, tables.stage(TABLE, SCHEMA, [large]))
     assert [len(text) for part in tables.scan(TABLE, version) for text in part["text"].to_pylist()] == [30 << 20, 1]
+
+
+def test_texts_of_any_length_come_back_as_they_were(tables: Tables) -> None:
+    lengths = [0, 1, 300, 4095, 4096, 32_767, 32_768, 65_536, 3 << 20]
+    texts: list[str | None] = [None, *("数据" * length for length in lengths), None, "", "终"]
+    rows = pa.RecordBatch.from_pydict({"id": [str(row) for row in range(len(texts))], "text": texts}, schema=SCHEMA)
+    version = tables.commit(TABLE, SCHEMA, tables.stage(TABLE, SCHEMA, [rows.slice(0, 4), rows.slice(4)]))
+    assert [text for part in tables.scan(TABLE, version) for text in part["text"].to_pylist()] == texts
+    assert tables.take(TABLE, version, [10, 0, 8, 3])["text"].to_pylist() == [texts[row] for row in (10, 0, 8, 3)]
+    assert tables.schema(TABLE, version).field("text").metadata is None
+
+
+def test_long_texts_are_compressed_whatever_their_script(tables: Tables, place: Place) -> None:
+    text = "".join(chr(0x4E00 + (number * number) % 2000) for number in range(5000))
+    rows = pa.RecordBatch.from_pydict({"id": list("abcdefgh"), "text": [f"{number}{text}" for number in range(8)]}, schema=SCHEMA)
+    tables.stage(TABLE, SCHEMA, [rows])
+    stored = sum(found.size_bytes for found in Objects.open(*place).list(f"{TABLE}.lance/data/"))
+    assert stored < rows.nbytes / 2
