@@ -40,22 +40,26 @@ def classes(punctuation: str, terminal: str) -> NDArray[np.uint8]:
     return table
 
 
+ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
+"""Steps of unsigned indices: numba asks of a signed index, at each access, whether it counts from the end, which costs up to half
+of a tight loop; and unsigned plus a plain number would become a float."""
+
+
 @njit(inline="always")
 def decode(data: Any, at: Any) -> Any:
     """Decode the character that starts at byte `at` of valid UTF-8: its code point and its width in bytes."""
-    lead = np.int64(data[at])
+    first = np.uint64(at)
+    lead = np.int64(data[first])
     if lead < 0x80:
         return lead, 1
+    second = np.int64(data[first + ONE]) & 0x3F
     if lead < 0xE0:
-        return ((lead & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F), 2
+        return ((lead & 0x1F) << 6) | second, 2
+    third = np.int64(data[first + TWO]) & 0x3F
     if lead < 0xF0:
-        return ((lead & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F), 3
-    return (
-        ((lead & 0x07) << 18)
-        | ((np.int64(data[at + 1]) & 0x3F) << 12)
-        | ((np.int64(data[at + 2]) & 0x3F) << 6)
-        | (np.int64(data[at + 3]) & 0x3F)
-    ), 4
+        return ((lead & 0x0F) << 12) | (second << 6) | third, 3
+    fourth = np.int64(data[first + THREE]) & 0x3F
+    return ((lead & 0x07) << 18) | (second << 12) | (third << 6) | fourth, 4
 
 
 @njit(inline="always")

@@ -9,8 +9,13 @@ Three ways to cut, because the filters differ:
 | Gopher repetition | between runs of "\n"; an empty one before a leading and after a trailing run counts |
 | its paragraphs | the stripped text between runs of two or more "\n" |
 
-A line is known by a hash of its bytes (`hash_range`), so that duplicates cost one look-up a line; paragraphs are hashed from
-their bytes again, which runs at memory speed and saves composing hashes.
+Layout: one document is data[start:end]; `newlines` lists where its "\n" stand, and `end`. Counts are written to the places named
+below.
+
+Tricks. A line is known by a hash of its bytes (`hash_range`), so that duplicates cost one look-up a line; paragraphs are hashed from
+their bytes again, which runs at memory speed and saves composing hashes. What is rare is asked first of the whole document, in
+loops that become vector instructions: has it a line break beside "\n", can it hold one of C4's phrases? Mostly not, and then no line
+is searched for it.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from numpy.typing import NDArray
 
 from liangji.kernels.character_census import count_characters
 from liangji.kernels.characters import LINE_BREAK, SPACE, TERMINAL, decode, decode_before
+from liangji.kernels.eight_bytes import load, mark_equal
 from liangji.kernels.local_hashes import hash_range, insert, table_size
 from liangji.kernels.text_classes import DIGIT
 
@@ -52,6 +58,10 @@ for _row, (_phrase, _anchor, _) in enumerate(_PHRASES):
     ANCHORS[_phrase[_anchor]] = 1
     ANCHORS[_phrase[_anchor] - 32] = 1
 
+# Four bytes of each phrase, in lower case, the last one so far behind the first: together they are rare in English.
+_FRAGMENTS = ((b"m ip", 3), (b"vasc", 3), (b"rmsu", 7), (b"vacy", 3), (b"okie", 3))
+FRAGMENTS: NDArray[np.uint8] = np.array([(*fragment, reach) for fragment, reach in _FRAGMENTS], np.uint8)
+
 # Which bytes may start a line break: 1 is one for sure, 2 must be decoded.
 BREAK_LEADS: NDArray[np.uint8] = np.zeros(256, np.uint8)
 BREAK_LEADS[[0x0A, 0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E]] = 1
@@ -78,34 +88,76 @@ LINES, BULLETS, ELLIPSES, KEPT, SENTENCES, LOREM_LINES, CURLY_LINES, SCRIPT_LINE
 
 
 @njit(nogil=True, cache=True)
-def count_broken_lines(data: Any, start: Any, end: Any, classes: Any, kinds: Any, scratch: Any, counts: Any) -> None:
+def list_newlines(data: Any, start: Any, end: Any, count: Any) -> Any:
+    """List where each of the `count` newlines stands, and `end`; without a branch, as lines are too uneven to be guessed."""
+    newlines = np.empty(count + 2, np.int64)
+    found = np.uint64(0)
+    document = data[start:end]
+    for i in range(document.shape[0]):
+        newlines[found] = start + i
+        found += np.uint64(document[i] == NEWLINE)
+    newlines[found] = end
+    return newlines[: count + 1]
+
+
+@njit(nogil=True, cache=True)
+def count_broken_lines(data: Any, start: Any, end: Any, newlines: Any, classes: Any, kinds: Any, scratch: Any, counts: Any) -> None:
     """Count over the lines of `str.splitlines`: Gopher's bullets and ellipses, and C4's line rules. `scratch`: bytes, as long."""
+    only_newlines = not _has_other_breaks(data, start, end)
+    may_hold_phrases = _may_hold_phrases(data, start, end)
     line = start
+    number = 0
     while line < end:
-        stop = line
-        following = end
-        while stop < end:
-            lead = BREAK_LEADS[data[stop]]
-            if lead:
-                width = 1
-                if lead == 2:
-                    point, width = decode(data, stop)
-                    if not classes[point] & LINE_BREAK:
-                        stop += width
-                        continue
-                following = stop + width
-                if data[stop] == CARRIAGE_RETURN and following < end and data[following] == NEWLINE:
-                    following += 1
-                break
-            stop += 1
+        if only_newlines:
+            stop = newlines[number]
+            following = stop + 1
+            number += 1
+        else:
+            stop, following = _next_break(data, line, end, classes)
         counts[LINES] += 1
         first, last = strip(data, line, stop, classes)
         if first < last:
             point, _ = decode(data, first)
             counts[BULLETS] += np.int64(point == BULLET or point == HYPHEN)
             counts[ELLIPSES] += np.int64(ends_with_ellipsis(data, first, last))
-            _judge_line(data, first, last, classes, kinds, scratch, counts)
+            _judge_line(data, first, last, classes, kinds, scratch, may_hold_phrases, counts)
         line = following
+
+
+@njit(nogil=True, cache=True)
+def _has_other_breaks(data: Any, start: Any, end: Any) -> Any:
+    """Tell whether a line break beside the newline may stand in the range: a control, U+0085, U+2028 or U+2029."""
+    document = data[start:end]
+    found = False
+    for i in range(document.shape[0]):
+        byte = document[i]
+        found |= ((byte >= 0x0B) & (byte <= 0x0D)) | ((byte >= 0x1C) & (byte <= 0x1E))
+    for i in range(document.shape[0] - 1):
+        found |= (document[i] == 0xC2) & (document[i + 1] == 0x85)
+    for i in range(document.shape[0] - 2):
+        found |= (document[i] == 0xE2) & (document[i + 1] == 0x80) & ((document[i + 2] & 0xFE) == 0xA8)
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _next_break(data: Any, line: Any, end: Any, classes: Any) -> Any:
+    """Find the line break at or after byte `line`: where it stands, and where the next line starts; `end` where there is none."""
+    stop = line
+    while stop < end:
+        lead = BREAK_LEADS[data[stop]]
+        if lead:
+            width = 1
+            if lead == 2:
+                point, width = decode(data, stop)
+                if not classes[point] & LINE_BREAK:
+                    stop += width
+                    continue
+            following = stop + width
+            if data[stop] == CARRIAGE_RETURN and following < end and data[following] == NEWLINE:
+                following += 1
+            return stop, following
+        stop += 1
+    return stop, end
 
 
 @njit(nogil=True, cache=True)
@@ -134,20 +186,22 @@ def ends_with_ellipsis(data: Any, start: Any, end: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _judge_line(data: Any, start: Any, end: Any, classes: Any, kinds: Any, scratch: Any, counts: Any) -> None:
+def _judge_line(
+    data: Any, start: Any, end: Any, classes: Any, kinds: Any, scratch: Any, may_hold_phrases: Any, counts: Any
+) -> None:
     """Apply C4's line rules to one stripped line, in the order of the reference implementation."""
     # A citation at the end hides the mark before it; anything else that does not end in a mark is out at once.
     if data[end - 1] != CLOSING and not _ends_sentence(data, start, end):
         return
-    words, too_long = _count_words(data, start, end, classes)
-    if too_long or words < 3:
+    if not _has_three_words(data, start, end, classes) or _has_long_word(data, start, end, classes):
         return
     if _holds(data, start, end, OPENING):
         end = remove_citations(data, start, end, kinds, scratch)
         data, start = scratch, 0
+        may_hold_phrases = True  # one may come together where a citation went
     if not _ends_sentence(data, start, end):
         return
-    phrases = find_phrases(data, start, end)
+    phrases = find_phrases(data, start, end) if may_hold_phrases else 0
     if phrases & LOREM:
         counts[LOREM_LINES] += 1
     elif phrases & SCRIPT:
@@ -173,22 +227,45 @@ def _ends_sentence(data: Any, start: Any, end: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _count_words(data: Any, start: Any, end: Any, classes: Any) -> Any:
-    """Count words between white space; tell whether one has more than 1,000 characters."""
+def _has_three_words(data: Any, start: Any, end: Any, classes: Any) -> Any:
     words: Any = 0
-    length = 0
-    too_long = False
+    in_word = False
     at = start
     while at < end:
         point, width = decode(data, at)
-        if classes[point] & SPACE:
-            length = 0
-        else:
-            words += np.int64(length == 0)
-            length += 1
-            too_long |= length > LONG_WORD_CHARACTERS
+        is_space = classes[point] & SPACE != 0
+        words += np.int64(not is_space and not in_word)
+        if words == 3:
+            return True
+        in_word = not is_space
         at += width
-    return words, too_long
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _has_long_word(data: Any, start: Any, end: Any, classes: Any) -> Any:
+    """Tell whether a word has more than 1,000 characters: none has where the spaces of ASCII stand closer than that."""
+    at = start
+    while end - at > LONG_WORD_CHARACTERS:
+        space = at + LONG_WORD_CHARACTERS
+        while space > at and data[space] != 0x20:
+            space -= 1
+        if space == at:
+            return _has_long_run(data, at, end, classes)
+        at = space
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _has_long_run(data: Any, at: Any, end: Any, classes: Any) -> Any:
+    length = 0
+    while at < end:
+        point, width = decode(data, at)
+        length = 0 if classes[point] & SPACE else length + 1
+        if length > LONG_WORD_CHARACTERS:
+            return True
+        at += width
+    return False
 
 
 @njit(nogil=True, cache=True)
@@ -239,6 +316,26 @@ def _equal(data: Any, at: Any, end: Any, wanted: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _may_hold_phrases(data: Any, start: Any, end: Any) -> Any:
+    """Tell whether the range holds the fragment of a phrase."""
+    document = data[start:end]
+    for row in range(FRAGMENTS.shape[0]):
+        first, second, third, fourth, reach = FRAGMENTS[row]
+        behind = document[np.int64(reach) :]
+        found = False
+        for i in range(behind.shape[0]):
+            found |= (
+                ((document[i] | 0x20) == first)
+                & ((document[i + 1] | 0x20) == second)
+                & ((document[i + 2] | 0x20) == third)
+                & ((behind[i] | 0x20) == fourth)
+            )
+        if found:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
 def find_phrases(data: Any, start: Any, end: Any) -> Any:
     """Or the flags of C4's phrases that the range holds."""
     flags = 0
@@ -270,15 +367,23 @@ def count_sentences(data: Any, start: Any, end: Any) -> Any:
     for the sentence splitter of the reference implementation (spaCy's sentencizer), which knows more abbreviations.
     """
     sentences: Any = 1
-    for at in range(start, end - 1):
-        if not _is_end_mark(data[at]) or _is_end_mark(data[at + 1]):
-            continue
-        following = _after_closing_marks(data, at + 1, end)
-        if following + 1 >= end or data[following] > 0x20:
-            continue
-        initial = data[at] == POINT and at > start and 0x41 <= data[at - 1] <= 0x5A and (at - 1 == start or data[at - 2] <= 0x20)
-        sentences += np.int64(not initial)
+    for first in range(start, end - 1, 8):
+        eight = load(data, first, end)
+        if mark_equal(eight, POINT) | mark_equal(eight, 0x3F) | mark_equal(eight, 0x21):
+            for at in range(first, min(first + 8, end - 1)):
+                sentences += np.int64(_ends_sentence_inside(data, start, at, end))
     return sentences
+
+
+@njit(nogil=True, cache=True)
+def _ends_sentence_inside(data: Any, start: Any, at: Any, end: Any) -> Any:
+    """Tell whether the byte at `at`, not the last one, is the last mark of a sentence that another one follows in the line."""
+    if not _is_end_mark(data[at]) or _is_end_mark(data[at + 1]):
+        return False
+    following = _after_closing_marks(data, at + 1, end)
+    if following + 1 >= end or data[following] > 0x20:
+        return False
+    return not (data[at] == POINT and at > start and 0x41 <= data[at - 1] <= 0x5A and (at - 1 == start or data[at - 2] <= 0x20))
 
 
 @njit(inline="always")
@@ -303,15 +408,13 @@ def _after_closing_marks(data: Any, at: Any, end: Any) -> Any:
 @njit(nogil=True, cache=True)
 def count_plain_lines(data: Any, start: Any, end: Any, newlines: Any, classes: Any, factors: Any, counts: Any) -> None:
     r"""Count over the lines between "\n" (FineWeb) and what repeats among lines and paragraphs (Gopher repetition)."""
-    breaks = _newlines(data, start, end, newlines)
-    starts = np.empty(newlines + 1, np.int64)
-    ends = np.empty(newlines + 1, np.int64)
-    seen = np.zeros(table_size(newlines + 1), np.uint64)
+    starts = np.empty(newlines.shape[0], np.int64)
+    ends = np.empty(newlines.shape[0], np.int64)
+    seen = np.zeros(table_size(newlines.shape[0]), np.uint64)
     mask = seen.shape[0] - 1
     lines = 0
     line = start
-    for i in range(newlines + 1):
-        stop = breaks[i]
+    for stop in newlines:
         if stop > line:
             starts[lines] = line
             ends[lines] = stop
@@ -334,19 +437,6 @@ def count_plain_lines(data: Any, start: Any, end: Any, newlines: Any, classes: A
     counts[PIECES] = lines + leading + trailing
     counts[REPEATED_PIECES] += leading & trailing  # two empty pieces
     _count_paragraphs(data, start, end, starts[:lines], ends[:lines], classes, factors, seen, counts)
-
-
-@njit(nogil=True, cache=True)
-def _newlines(data: Any, start: Any, end: Any, newlines: Any) -> Any:
-    """List where each newline stands, and `end`; without a branch, as lines are too uneven to be guessed."""
-    breaks = np.empty(newlines + 2, np.int64)
-    found: Any = 0
-    document = data[start:end]
-    for i in range(document.shape[0]):
-        breaks[found] = start + i
-        found += np.int64(document[i] == NEWLINE)
-    breaks[found] = end
-    return breaks
 
 
 @njit(nogil=True, cache=True)

@@ -21,7 +21,7 @@ from liangji.kernels import lines, repetition
 from liangji.kernels import words as word_walk
 from liangji.kernels.buffers import text_buffers
 from liangji.kernels.character_census import ADDENDS, count_byte, count_characters, count_ellipses, count_kinds
-from liangji.kernels.lines import count_broken_lines, count_plain_lines
+from liangji.kernels.lines import count_broken_lines, count_plain_lines, list_newlines
 from liangji.kernels.local_hashes import BYTE_FACTORS
 from liangji.kernels.repetition import measure_repetition
 from liangji.kernels.text_classes import census_kinds, word_classes
@@ -65,15 +65,16 @@ def _count_documents(data: Any, offsets: Any, tables: Any, kinds: Any, addends: 
         if start == end:
             continue
         row_counts = counts[row]
-        newlines = count_byte(data, start, end, lines.NEWLINE)
+        newline_count = count_byte(data, start, end, lines.NEWLINE)
+        newlines = list_newlines(data, start, end, newline_count)
         characters = count_characters(data, start, end)
         row_counts[BYTES] = end - start
         row_counts[CHARACTERS] = characters
-        row_counts[NEWLINES] = newlines
+        row_counts[NEWLINES] = newline_count
         row_counts[HASHES] = count_byte(data, start, end, 0x23)
         row_counts[ELLIPSES] = count_ellipses(data, start, end)
         count_kinds(data, start, end, kinds, addends, row_counts[CENSUS:WORD_BLOCK])
-        count_broken_lines(data, start, end, classes, kinds, scratch, row_counts[BROKEN_BLOCK:PLAIN_BLOCK])
+        count_broken_lines(data, start, end, newlines, classes, kinds, scratch, row_counts[BROKEN_BLOCK:PLAIN_BLOCK])
         count_plain_lines(data, start, end, newlines, classes, factors, row_counts[PLAIN_BLOCK:GRAM_BLOCK])
         overflow = split_words(data, start, end, tables, hashes, ends, row_counts[WORD_BLOCK:BROKEN_BLOCK])
         words = min(row_counts[WORD_BLOCK], hashes.shape[0])

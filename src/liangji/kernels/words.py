@@ -3,8 +3,11 @@
 Two word modes. `whitespace`: what `str.split` gives, as the published English rules count. `script`: every Han character, every
 kana and every punctuation mark or symbol is a word of its own, and so is every other run between them and white space.
 
-Trick: a 256-byte table sorts the bytes into plain, space, mark (a word of its own) and wide (must be decoded), so that ASCII
-never reaches the decoder; a word's hash is a polynomial over its bytes, rolled in the same walk.
+Layout: a word is a hash and the number of characters up to its end.
+
+Trick: plain bytes, of which most words consist (letters and digits of ASCII; between white space its marks too), are taken eight
+at a time, to be counted and hashed. What stops them is looked up: a 256-byte table sorts the bytes into plain, space, mark (a word
+of its own), wide (must be decoded) and other.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from liangji.kernels.characters import ALPHABETIC, IDEOGRAPHIC, PUNCTUATION, SPACE, decode
+from liangji.kernels.eight_bytes import MARKS, before_first, count_bytes, load, low_bits, mark_digits, mark_from, mark_letters
 from liangji.kernels.local_hashes import WORD_FACTOR, mix
 
-PLAIN_BYTE, SPACE_BYTE, MARK_BYTE, WIDE_BYTE = 0, 1, 2, 3
+PLAIN_BYTE, SPACE_BYTE, MARK_BYTE, WIDE_BYTE, OTHER_BYTE = range(5)
+_STOP_PLACES, _STOP_SHIFT = 1 << 12, np.uint64(64 - 12)
 SPELLED, LETTERED = 1, 2  # a word with a character that is no punctuation; with an alphabetic one
 
 # Places in the result of `split_words`.
@@ -29,28 +34,31 @@ class WordTables(NamedTuple):
     """What `split_words` looks up, for one word mode and one list of stop words."""
 
     classes: NDArray[np.uint8]  # flags of each code point
-    byte_kinds: NDArray[np.uint8]  # uint8[256]: plain, space, mark, wide
+    byte_kinds: NDArray[np.uint8]  # uint8[256]: plain, space, mark, wide, other
     byte_flags: NDArray[np.uint8]  # uint8[256]: spelled and lettered
     script: bool
-    stop_hashes: NDArray[np.uint64]  # at most 64
-    stop_tops: NDArray[np.uint8]  # uint8[256]: 1 where a stop hash has this top byte
+    stop_hashes: NDArray[np.uint64]  # at most 64, ascending
+    stop_numbers: NDArray[np.uint8]  # uint8[4096]: the first stop hash, ascending, with these top 12 bits; else how many there are
 
 
 def word_tables(classes: NDArray[np.uint8], script: bool, stop_words: tuple[str, ...]) -> WordTables:
+    ascii_ = classes[:128]
+    is_plain = np.array([chr(byte).isalnum() if script else byte > 0x20 for byte in range(128)])  # as `_walk_run` takes them
     byte_kinds = np.full(256, WIDE_BYTE, np.uint8)
-    byte_kinds[:128] = np.where(classes[:128] & SPACE, SPACE_BYTE, PLAIN_BYTE)
+    byte_kinds[:128] = np.where(is_plain, PLAIN_BYTE, OTHER_BYTE)
+    byte_kinds[:128][(ascii_ & SPACE) != 0] = SPACE_BYTE
     if script:
-        byte_kinds[:128] = np.where(classes[:128] & PUNCTUATION, MARK_BYTE, byte_kinds[:128])
+        byte_kinds[:128][(ascii_ & PUNCTUATION) != 0] = MARK_BYTE
     byte_flags = np.zeros(256, np.uint8)
-    byte_flags[:128] = np.where(classes[:128] & PUNCTUATION, 0, SPELLED) | np.where(classes[:128] & ALPHABETIC, LETTERED, 0)
+    byte_flags[:128] = np.where(ascii_ & PUNCTUATION, 0, SPELLED) | np.where(ascii_ & ALPHABETIC, LETTERED, 0)
     if len(stop_words) > 64:
         raise ValueError("at most 64 stop words")
-    no_hashes, no_tops = np.zeros(0, np.uint64), np.zeros(256, np.uint8)
-    plain = WordTables(classes, byte_kinds, byte_flags, script, no_hashes, no_tops)
-    stop_hashes = np.array([_hash_word(word, plain) for word in stop_words], np.uint64)
-    stop_tops = np.zeros(256, np.uint8)
-    stop_tops[(stop_hashes >> np.uint64(56)).astype(np.int64)] = 1
-    return plain._replace(stop_hashes=stop_hashes, stop_tops=stop_tops)
+    plain = WordTables(classes, byte_kinds, byte_flags, script, np.zeros(0, np.uint64), np.zeros(_STOP_PLACES, np.uint8))
+    stop_hashes = np.sort(np.array([_hash_word(word, plain) for word in stop_words], np.uint64))
+    tops = (stop_hashes >> _STOP_SHIFT).astype(np.int64)
+    stop_numbers = np.full(_STOP_PLACES, stop_hashes.size, np.uint8)
+    stop_numbers[tops[::-1]] = np.arange(stop_hashes.size)[::-1]
+    return plain._replace(stop_hashes=stop_hashes, stop_numbers=stop_numbers)
 
 
 def _hash_word(word: str, tables: WordTables) -> np.uint64:
@@ -68,87 +76,107 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
 
     Writes each word's hash, and the characters of all words up to its end, to `hashes` and `ends` as far as they reach. Gives
     the byte where the first word that found no place starts, or `end`.
+
+    What is hashed at once hangs on the word alone, not on where it stands: eight plain bytes, or those before something else, or one
+    other character, its bits inverted so that it is never what plain bytes give.
     """
-    classes, byte_kinds, byte_flags = tables.classes, tables.byte_kinds, tables.byte_flags
-    script, stop_hashes, stop_tops = tables.script, tables.stop_hashes, tables.stop_tops
-    words = 0
-    spelled: Any = 0
+    classes, byte_kinds, byte_flags, script = tables.classes, tables.byte_kinds, tables.byte_flags, tables.script
+    stop_hashes, stop_numbers = tables.stop_hashes, tables.stop_numbers
+    words: Any = 0
+    spelled_words: Any = 0
     spelled_characters: Any = 0
-    lettered: Any = 0
+    lettered_words: Any = 0
     stops = np.uint64(0)
-    characters = 0
+    characters: Any = 0
     overflow = end
     room = hashes.shape[0]
     at = start
     while at < end:
-        kind = byte_kinds[data[at]]
-        if kind == SPACE_BYTE:
-            at += 1
-            continue
         word = at
-        length = 0
+        length: Any = 0
         hashed = np.uint64(0)
         flags = np.uint8(0)
-        if kind == MARK_BYTE:
-            hashed = np.uint64(data[at]) + np.uint64(1)
-            flags = byte_flags[data[at]]
-            length = 1
-            at += 1
-        elif kind == WIDE_BYTE:
-            point, width = decode(data, at)
-            class_ = classes[point]
-            if class_ & SPACE:
-                at += width
-                continue
-            if script and class_ & (IDEOGRAPHIC | PUNCTUATION):
-                hashed = np.uint64(point) + np.uint64(1)
-                flags = _flags(class_)
-                length = 1
-                at += width
-        if length == 0:
-            while at < end:
-                byte = data[at]
-                kind = byte_kinds[byte]
-                if kind == PLAIN_BYTE:
-                    hashed = hashed * WORD_FACTOR + (np.uint64(byte) + np.uint64(1))
-                    flags |= byte_flags[byte]
+        while at < end:
+            byte = data[np.uint64(at)]
+            kind = byte_kinds[byte]
+            if kind == PLAIN_BYTE:
+                eight = load(data, at, end)
+                letters = mark_letters(eight)
+                spelled = letters | mark_digits(eight)
+                run = before_first((spelled if script else mark_from(low_bits(eight), 0x21) & ~eight) ^ MARKS)
+                hashed = _roll(hashed, eight & run)
+                flags |= np.uint8(SPELLED * ((spelled & run) != 0)) | np.uint8(LETTERED * ((letters & run) != 0))
+                count = count_bytes(run)
+                length += count
+                at += count
+            elif kind == SPACE_BYTE:
+                if length == 0:
+                    word += 1
                     at += 1
-                elif kind == WIDE_BYTE:
-                    point, width = decode(data, at)
-                    class_ = classes[point]
-                    if class_ & SPACE or (script and class_ & (IDEOGRAPHIC | PUNCTUATION)):
-                        break
-                    hashed = hashed * WORD_FACTOR + (np.uint64(point) + np.uint64(1))
-                    flags |= _flags(class_)
-                    at += width
-                else:
+                    continue
+                break
+            elif kind == WIDE_BYTE:
+                point, width = decode(data, at)
+                class_ = classes[point]
+                if class_ & SPACE:
+                    if length == 0:
+                        word += width
+                        at += width
+                        continue
                     break
+                is_word = script and class_ & (IDEOGRAPHIC | PUNCTUATION) != 0
+                if is_word and length > 0:
+                    break
+                hashed = _roll(hashed, ~np.uint64(point))
+                flags |= _flags(class_)
                 length += 1
+                at += width
+                if is_word:
+                    break
+            else:
+                if kind == MARK_BYTE and length > 0:
+                    break
+                hashed = _roll(hashed, ~np.uint64(byte))
+                flags |= byte_flags[byte]
+                length += 1
+                at += 1
+                if kind == MARK_BYTE:
+                    break
+        if length == 0:
+            break
         characters += length
+        hashed = mix(hashed)
         if words < room:
-            hashes[words] = mix(hashed)
+            hashes[words] = hashed
             ends[words] = characters
         elif words == room:
             overflow = word
         words += 1
-        spelled += flags & SPELLED
+        spelled_words += flags & SPELLED
         spelled_characters += length * (flags & SPELLED)
-        lettered += flags >> 1
-        hashed = mix(hashed)
-        if stop_tops[hashed >> np.uint64(56)]:
-            for i in range(stop_hashes.shape[0]):
-                if stop_hashes[i] == hashed:
-                    stops |= np.uint64(1) << np.uint64(i)
+        lettered_words += flags >> 1
+        number = np.int64(stop_numbers[hashed >> _STOP_SHIFT])
+        while number < stop_hashes.shape[0]:
+            if stop_hashes[number] == hashed:
+                stops |= np.uint64(1) << np.uint64(number)
+                break
+            number += 1
     counts[WORDS] = words
-    counts[SPELLED_WORDS] = spelled
+    counts[SPELLED_WORDS] = spelled_words
     counts[SPELLED_CHARACTERS] = spelled_characters
-    counts[LETTERED_WORDS] = lettered
+    counts[LETTERED_WORDS] = lettered_words
     found: Any = 0
     while stops:
         found += np.int64(stops & np.uint64(1))
         stops >>= np.uint64(1)
     counts[STOP_WORDS] = found
     return overflow
+
+
+@njit(inline="always")
+def _roll(hashed: Any, part: Any) -> Any:
+    hashed = (hashed ^ part) * WORD_FACTOR
+    return hashed ^ (hashed >> np.uint64(32))
 
 
 @njit(inline="always")
