@@ -71,10 +71,12 @@ def _fill_round(row: Any, shingles: Any, number: Any, seed: Any) -> None:
     bins = np.uint64(len(row))
     salt = mix(np.uint64(seed)) + np.uint64(number) * _ROUND
     high = np.uint64(number) << np.uint64(32)
+    spread = np.empty(len(shingles), np.uint64)
+    for i in range(len(shingles)):  # apart, so that it becomes vector instructions
+        spread[i] = mix(shingles[i] ^ salt)
     for i in range(len(shingles)):
-        spread = mix(shingles[i] ^ salt)
-        place = ((spread >> np.uint64(32)) * bins) >> np.uint64(32)
-        value = high | (spread & _LOW)
+        place = ((spread[i] >> np.uint64(32)) * bins) >> np.uint64(32)
+        value = high | (spread[i] & _LOW)
         row[place] = min(row[place], value)
 
 

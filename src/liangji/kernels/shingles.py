@@ -108,16 +108,16 @@ def next_shingles(
     """
     count = held
     while at < end and count < BLOCK:
-        lead = data[at]
+        lead = data[np.uint64(at)]
         if lead < 0x80:
             letter = table[lead]
             at += 1
         else:
             code_point, width = decode(data, at)
-            letter = table[code_point]
+            letter = table[np.uint64(code_point)]
             at += width
-        letters[count] = letter
-        count += letter != 0
+        letters[np.uint64(count)] = letter
+        count += np.int64(letter != 0)
 
     _hash_prefixes(letters, count, prefixes)
     ideograph_power, alphabetic_power = power(ideographs), power(alphabetics)
