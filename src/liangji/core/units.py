@@ -1,7 +1,8 @@
-"""Sizes and durations as people write them."""
+"""Sizes, durations and shares as people write them."""
 
 from __future__ import annotations
 
+import math
 import re
 
 from liangji.core.errors import UsageError
@@ -45,3 +46,13 @@ def format_duration(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def format_percent(share: float, *, upwards: bool = False) -> str:
+    """Write a share in percent, cut to one digit: all but one of a million is not 100 %. `upwards` is for the upper end of an interval.
+
+    >>> format_percent(0.99999), format_percent(1), format_percent(0.9751, upwards=True)
+    ('99.9', '100', '97.6')
+    """
+    tenths = round(share * 1000, 6)  # 0.29 * 100 is 28.999999999999996
+    return f"{(math.ceil(tenths) if upwards else math.floor(tenths)) / 10:g}"

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from liangji.core.operator import Gathered
+from liangji.core.proportions import wilson_interval
 
 _LARGEST = 1 << 18  # bytes of a text that is chosen: 200 of them are at most 50 MB
 _BELOW = 0.1  # how far below the threshold copies are planted too
 _LEVELS_ABOVE, _LEVEL_WIDTH = 4, 0.05  # at most so many ranges of similarity from the threshold up, none narrower
 _ROUNDS = 12  # of halving the number of edits: enough for texts of 4000 letters, and near enough for longer ones
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_95_PERCENT = 1.959964  # standard deviations
 
 Similarities = Callable[[list[str], list[str]], NDArray[np.float64]]
 
@@ -79,21 +78,6 @@ def recall_by_range(
 
 def _range(low: float, high: float, planted: int) -> dict[str, Any]:
     return {"similarity_from": low, "similarity_to": high, "planted": planted}
-
-
-def wilson_interval(found: int, planted: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share (Wilson 1927, JASA 22, 209-212); from 0 to 1 where nothing was planted.
-
-    >>> wilson_interval(39, 40)
-    (0.871187, 0.995573)
-    """
-    if not planted:
-        return 0.0, 1.0
-    share, squared = found / planted, _95_PERCENT**2
-    middle = share + squared / (2 * planted)
-    spread = _95_PERCENT * sqrt(share * (1 - share) / planted + squared / (4 * planted**2))
-    low, high = (max(0.0, middle - spread), middle + spread)
-    return round(low / (1 + squared / planted), 6), round(high / (1 + squared / planted), 6)
 
 
 def _chosen(gathered: Gathered, pairs: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
