@@ -117,16 +117,16 @@ def near_keys(operator: DropNearDuplicates, start: int, end: int) -> Source:
     def batches(names: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         for first in range(start, end, _BATCH):
             rows = np.arange(first, min(first + _BATCH, end))
-            drawn = rows, *originals(rows), _SIMILARITIES
+            original, level = originals(rows)
             columns: dict[str, Any] = {"row": rows - start}
             if names is None or "size_bytes" in names:
                 columns["size_bytes"] = np.full(len(rows), 3 * _LETTERS)
             if names is None or "bands" in names:
-                hashes = band_keys(*drawn, bands.bands, bands.rows)
+                hashes = band_keys(rows, original, level, _SIMILARITIES, bands.bands, bands.rows)
                 offsets = np.arange(0, hashes.size + 1, bands.bands, dtype=np.int32)
                 columns["bands"] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(hashes.ravel()))
             if names is None or SKETCH_COLUMNS[0] in names:
-                columns |= zip(SKETCH_COLUMNS, sketch_words(*drawn).view(np.int64), strict=True)
+                columns |= zip(SKETCH_COLUMNS, sketch_words(rows, original, level, _SIMILARITIES).view(np.int64), strict=True)
             yield pa.RecordBatch.from_pydict(columns)
 
     return batches
@@ -150,7 +150,8 @@ def take(rows: Rows, columns: list[str]) -> pa.Table:
 
 
 def texts(rows: Rows) -> pa.Array:
-    data = letters(rows, *originals(rows), _CHANGED, _LETTERS)
+    original, level = originals(rows)
+    data = letters(rows, original, level, _CHANGED, _LETTERS)
     offsets = np.arange(0, data.size + 1, 3 * _LETTERS)
     return pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(data))
 

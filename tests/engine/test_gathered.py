@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +99,7 @@ def test_excluded_rows_are_not_seen(tmp_path: Path) -> None:
 
 
 def shared(gathered: GatheredKeys, column: str, *arguments: Any) -> list[tuple[Any, int]]:
-    found = []
+    found: list[tuple[Any, int]] = []
     for table in gathered.shared(column, *arguments):
         part = list(zip(table["key"].to_pylist(), table["row"].to_pylist(), strict=True))
         assert part == sorted(part)
@@ -173,6 +175,28 @@ def test_keys_beyond_the_memory_given_are_written_and_found_alike(tmp_path: Path
     for table in tables:
         assert np.array_equal(table["key"].to_numpy(), expected[:, 0])
         assert np.array_equal(table["row"].to_numpy(), expected[:, 1].astype(np.int64) - 5000)
+
+
+def test_grouping_holds_no_more_than_the_memory_given(tmp_path: Path) -> None:
+    rows, memory_bytes = 4_000_000, 16 << 20
+
+    def keys(start: int, _names: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        generator = np.random.default_rng(start)
+        for first in range(0, rows // 2, 20_000):
+            drawn = generator.integers(0, 1 << 40, 20_000, np.uint64)
+            yield pa.RecordBatch.from_pydict({"row": np.arange(first, first + 20_000), "key": drawn})
+
+    files: list[tuple[Path | Source, int]] = [(partial(keys, start), start) for start in (0, rows // 2)]
+    with gather(tmp_path, files, rows, memory_bytes=memory_bytes, threads=2) as gathered:
+        tracemalloc.start()
+        try:
+            found = sum(len(table) for table in gathered.shared("key"))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert gathered.spilled_bytes == 12 * rows
+    assert 0 < found < 100
+    assert peak < memory_bytes
 
 
 def test_keys_of_another_type_are_refused(tmp_path: Path) -> None:

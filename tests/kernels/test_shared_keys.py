@@ -27,7 +27,7 @@ def test_records_of_shared_keys_are_given_sorted_and_once(
 ) -> None:
     if ascend:
         records = sorted(records, key=lambda record: record[2])
-    keys = [record[:2] if is_wide else record[:1] for record in records]
+    keys: list[tuple[int, ...]] = [record[:2] if is_wide else record[:1] for record in records]
     rows = [record[2] for record in records]
     array = np.array(keys, np.uint64).reshape(len(keys), 2 if is_wide else 1)
     found_keys, found_rows = shared_rows(array if is_wide else array.ravel(), np.array(rows, np.int64), minimum)

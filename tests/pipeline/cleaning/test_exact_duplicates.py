@@ -64,3 +64,23 @@ def test_what_is_ignored_does_not_tell_texts_apart(operator: DropExactDuplicates
 def test_a_missing_id_is_told_before_anything_is_gathered() -> None:
     with pytest.raises(SchemaError, match="no column 'id'"):
         DropExactDuplicates().keys(pa.RecordBatch.from_pydict({"text": ["a"]}))
+
+
+def test_what_an_earlier_version_has_is_dropped_for_its_record() -> None:
+    earlier = [
+        pa.RecordBatch.from_pydict({"id": ["old0", "old1"], "text": ["一", "二"]}),
+        pa.RecordBatch.from_pydict({"id": ["old2"], "text": ["一"]}),
+    ]
+    batch = pa.RecordBatch.from_pydict({"id": ["a", "b", "c", "d"], "text": ["三", "二", "三", "一"]})
+    (result,) = exchange_batches(DropExactDuplicates(), [batch], references=earlier)
+    assert result["drop_detail"].to_pylist() == [None, "old1", "a", "old0"]
+
+
+@pytest.mark.parametrize("memory_bytes", [1, 256 << 20])
+def test_decisions_depend_on_neither_memory_nor_threads(memory_bytes: int) -> None:
+    texts = [str(number * number % 30_011) for number in range(60_000)]
+    batch = pa.RecordBatch.from_pydict({"id": [f"id{number}" for number in range(len(texts))], "text": texts})
+    (result,) = exchange_batches(DropExactDuplicates(), [batch], memory_bytes=memory_bytes, threads=2)
+    first: dict[str, int] = {}
+    expected = [f"id{first[text]}" if first.setdefault(text, number) < number else None for number, text in enumerate(texts)]
+    assert result["drop_detail"].to_pylist() == expected

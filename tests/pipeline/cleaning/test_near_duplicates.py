@@ -238,3 +238,35 @@ def test_bands_reach_the_recall_and_longer_ones_would_not_fit(similarity: float,
 def test_options_that_no_signature_can_meet_are_refused() -> None:
     with pytest.raises(ValueError, match="a signature of 16 values cannot find pairs"):
         DropNearDuplicates(similarity=0.31, recall=0.999, signature=16)
+
+
+@pytest.mark.parametrize("keep", ["first", "longest"])
+def test_what_resembles_a_record_of_an_earlier_version_is_dropped_for_it(keep: Any) -> None:
+    generator = random.Random(3)
+    texts = ["".join(generator.choices(TITLES, k=200)) for _ in range(4)]
+    earlier = [
+        pa.RecordBatch.from_pydict({"id": ["old0", "old1"], "text": [texts[0], texts[1][:-3]]}),
+        pa.RecordBatch.from_pydict({"id": ["old2"], "text": [texts[1]]}),  # no decision is given on it
+    ]
+    batch = pa.RecordBatch.from_pydict(
+        {"id": ["a", "b", "c", "d"], "text": [texts[2], texts[1] + "天地玄", texts[3], texts[2] + "天地玄"]}
+    )
+    (result,) = exchange_batches(DropNearDuplicates(keep=keep), [batch], references=earlier)
+    longest = ["d", "old1", None, None]
+    assert result["drop_detail"].to_pylist() == (longest if keep == "longest" else [None, "old1", None, "a"])
+
+
+def test_rows_of_earlier_versions_are_decided_on_as_if_they_had_been_kept_before() -> None:
+    """The decisions on the second half are those of a run over both, where nothing in the first half is dropped."""
+    generator = random.Random(12)
+    chains = [family(generator, 6, 4) for _ in range(40)]
+    older, newer = [chain[0] for chain in chains], [text for chain in chains for text in chain[1:]]
+    both = dropped(DropNearDuplicates(similarity=0.7), {str(number): text for number, text in enumerate([*older, *newer])})
+    batch = pa.RecordBatch.from_pydict({"id": [str(number) for number in range(40 + len(newer))], "text": [*older, *newer]})
+    for memory_bytes in (1, 256 << 20):
+        (result,) = exchange_batches(
+            DropNearDuplicates(similarity=0.7), [batch[40:]], references=[batch[:9], batch[9:40]], memory_bytes=memory_bytes
+        )
+        found = {row["id"]: (row["drop_detail"], row["drop_number"]) for row in result.to_pylist() if row["drop_reason"]}
+        assert found == both
+        assert len(found) > 100

@@ -107,3 +107,31 @@ def test_the_type_of_the_column_stays(kind: pa.DataType) -> None:
     (result,) = exchange_batches(DropRepeatedLines(), [batch])
     assert result.schema.field("text").type == kind
     assert result["text"].to_pylist()[1:] == ["第二篇\n正文。", "第三篇\n正文。", None]
+
+
+def test_documents_of_an_earlier_version_count_and_stay() -> None:
+    earlier = [pa.RecordBatch.from_pydict({"text": [PAGES[0]]}), pa.RecordBatch.from_pydict({"text": ["另一篇", PAGES[1]]})]
+    batch = pa.RecordBatch.from_pydict({"text": PAGES[2:]})
+    (alone,) = exchange_batches(DropRepeatedLines(), [batch])
+    assert alone["text"].to_pylist() == PAGES[2:]
+    (result,) = exchange_batches(DropRepeatedLines(), [batch], references=earlier)
+    assert result["text"].to_pylist() == ["第三篇\n正文。"]  # the first copy stands in the earlier version
+
+
+@pytest.mark.parametrize("keep", ["none", "first"])
+def test_what_is_removed_depends_on_neither_memory_nor_threads(keep: Any) -> None:
+    texts: list[str | None] = ["\n".join(f"{line % 9000:>12}" for line in range(row * 7, row * 7 + 20)) for row in range(3000)]
+    batch = pa.RecordBatch.from_pydict({"text": texts})
+    operator = DropRepeatedLines(minimum_characters=1, keep=keep)
+    (once,) = exchange_batches(operator, [batch])
+    (spilled,) = exchange_batches(operator, [batch], memory_bytes=1, threads=3)
+    assert spilled.equals(once)
+    found = [["".join(line.split()) for line in (text or "").split("\n")] for text in once["text"].to_pylist()]
+    holders: dict[str, list[int]] = {}
+    for number, text in enumerate(texts):
+        for line in (text or "").split("\n"):
+            holders.setdefault(line.strip(), []).append(number)
+    for number, (text, kept) in enumerate(zip(texts, found, strict=True)):
+        lines = [line.strip() for line in (text or "").split("\n")]
+        stays = [line for line in lines if len(holders[line]) < 3 or (keep == "first" and holders[line][0] == number)]
+        assert kept == (stays or lines)
