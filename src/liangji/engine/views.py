@@ -30,22 +30,26 @@ OPERATOR = "operator"  # int64: position, in its link, of the operator that fail
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Root:
-    """All rows of a shard."""
+    """All rows of a shard, always cut alike."""
 
-    rows: int
+    lengths: tuple[int, ...]  # rows of each batch
     size_bytes: int  # of Arrow memory
-    read: Callable[[Sequence[str] | None], Iterator[pa.RecordBatch]]  # their batches, with these columns or all, always cut alike
+    read: Callable[[Sequence[int], Sequence[str] | None], Iterator[pa.RecordBatch]]  # batches by number, with these columns or all
     stored: str = ""  # the file in which it lies; empty: in memory only
+
+    @property
+    def rows(self) -> int:
+        return sum(self.lengths)
 
     @staticmethod
     def of(batches: Sequence[pa.RecordBatch]) -> Root:
         """Hold the batches in memory."""
 
-        def read(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
+        def read(numbers: Sequence[int], columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+            for batch in (batches[number] for number in numbers):
                 yield batch if columns is None else batch.select([name for name in columns if name in batch.schema.names])
 
-        return Root(sum(batch.num_rows for batch in batches), sum(batch.nbytes for batch in batches), read)
+        return Root(tuple(batch.num_rows for batch in batches), sum(batch.nbytes for batch in batches), read)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,20 +151,17 @@ class View:
         return self.root.size_bytes * len(self.rows) // max(1, self.root.rows)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[tuple[Rows, pa.RecordBatch]]:
-        """Yield the rows, cut as the root is, with their root row numbers; of columns that are not asked for, nothing is read."""
-        if not len(self.rows):
-            return
-        base = 0
+        """Yield the rows, cut as the root is, with their root row numbers; what is not asked for is not read."""
+        starts = np.concatenate([[0], np.cumsum(self.root.lengths)]).astype(np.int64)
+        cuts = np.searchsorted(self.rows, starts)
+        numbers = np.flatnonzero(np.diff(cuts)).tolist()
         wanted = None if columns is None else list(dict.fromkeys((ID, *columns)))
-        for batch in self.root.read(wanted):
-            first, end = np.searchsorted(self.rows, [base, base + batch.num_rows])
-            rows = self.rows[first:end]
-            if len(rows):
-                part = _taken(batch, rows - base)
-                for layer in self.layers:
-                    part = layer.lay(part, rows, columns)
-                yield rows, part if columns is None else part.select([name for name in columns if name in part.schema.names])
-            base += batch.num_rows
+        for number, batch in zip(numbers, self.root.read(numbers, wanted), strict=True):
+            rows = self.rows[cuts[number] : cuts[number + 1]]
+            part = _taken(batch, rows - starts[number])
+            for layer in self.layers:
+                part = layer.lay(part, rows, columns)
+            yield rows, part if columns is None else part.select([name for name in columns if name in part.schema.names])
 
 
 def same_values(one: pa.Array, other: pa.Array) -> bool:
