@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 
 from liangji.core.proportions import wilson_interval
-from liangji.core.proportions import wilson_interval
 from liangji.engine.gathered import exchange_batches
 from liangji.kernels.buffers import text_buffers
 from liangji.kernels.shingles import jaccard_similarities, letter_table
