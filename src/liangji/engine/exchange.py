@@ -104,7 +104,14 @@ class Gathering:
         return pa.concat_tables(parts, promote_options="permissive").take(pa.array(inverse))
 
 
-def decide(gathering: Gathering, dataset: str, budget: Budget, workspace: Workspace, check: Callable[[], None]) -> Decisions:
+def decide(
+    gathering: Gathering,
+    dataset: str,
+    budget: Budget,
+    workspace: Workspace,
+    gather: Callable[..., GatheredKeys],
+    check: Callable[[], None],
+) -> Decisions:
     """Let one exchange decide. What it decides is entered like a unit, so that a resumed run takes it over.
 
     `check` is called now and then, and raises where the run is to stop.
@@ -114,7 +121,7 @@ def decide(gathering: Gathering, dataset: str, budget: Budget, workspace: Worksp
         return Decisions(key, "", pa.table({"row": pa.array([], pa.int64())}), bases, {})
     entered = metadata.units([key]).get(key)
     if entered is None or not gathering.files.exists(entered["folder"]):
-        table, findings = _decided(gathering, budget, workspace.scratch / "exchange" / key, check)
+        table, findings = _decided(gathering, budget, workspace.scratch / "exchange" / key, gather, check)
         writing = Writing(gathering.files)
         writing.add(_DECISIONS, (table.schema, table.to_batches()))
         writing.commit()
@@ -124,10 +131,12 @@ def decide(gathering: Gathering, dataset: str, budget: Budget, workspace: Worksp
     return Decisions(key, entered["folder"], table, bases, entered["findings"])
 
 
-def _decided(gathering: Gathering, budget: Budget, scratch: Path, check: Callable[[], None]) -> tuple[pa.Table, dict[str, Any]]:
+def _decided(
+    gathering: Gathering, budget: Budget, scratch: Path, gather: Callable[..., GatheredKeys], check: Callable[[], None]
+) -> tuple[pa.Table, dict[str, Any]]:
     shutil.rmtree(scratch, ignore_errors=True)  # left by a run that was killed
     try:
-        with GatheredKeys(
+        with gather(
             gathering.sources,
             rows=int(gathering.bases[-1]),
             reference_rows=gathering.references.rows,

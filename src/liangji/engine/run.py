@@ -7,13 +7,12 @@ import platform
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,19 +28,29 @@ from liangji.engine.ledger import Ledger
 from liangji.engine.plan import QUARANTINE, READ_STEP, Plan, Segment, columns
 from liangji.engine.progress import Progress, check_stop
 from liangji.engine.references import References, write_index
+from liangji.engine.runner import LocalRunner, Runner
 from liangji.engine.segment import DIGEST
-from liangji.engine.shards import Feed, Shard, cut, cutting
 from liangji.engine.units import ROOT_ROWS, Beginning, Unit, UnitFiles, stage_all
-from liangji.engine.work import FirstWork, LaterWork, made_key, run_first, run_later
+from liangji.engine.work import (
+    FileWork,
+    Job,
+    LaterWork,
+    Made,
+    Reading,
+    beginning_key,
+    file_identity,
+    made_key,
+    run_later,
+    unit_key,
+)
 from liangji.stores.facts import VersionFacts
 from liangji.stores.metadata import Entry
 from liangji.stores.workspace import Workspace
 
-T = TypeVar("T")
-
 _NOTES_KEPT = 1000  # with a version
 _FAULTS_TOLD, _PLACES_TOLD = 8, 3  # of a run where no record could be used
 _NUMBER = re.compile(r"\d+")
+_SHARDS_AT_FIRST, _SHARDS_ASKED_FOR = 8, 256  # in one question to the metadata
 _FAULT_SHARE_FROM = 100  # rows: below that a share says nothing
 
 
@@ -70,6 +79,7 @@ class _Run:
     budget: Budget
     progress: Progress
     stop: threading.Event
+    runner: Runner
     files: UnitFiles
     lock: threading.Lock = field(default_factory=threading.Lock)
     references: dict[str, References] = field(default_factory=dict)  # step → the earlier versions that it compares with
@@ -77,6 +87,13 @@ class _Run:
     rows_failed: int = 0
     units_run: int = 0
     units_reused: int = 0
+
+    @property
+    def job(self) -> Job:
+        return Job(self.plan, self.source, self.files, self.workspace.tables)
+
+    def check(self) -> None:
+        check_stop(self.stop)
 
     def count_unit(self, unit: Unit, *, is_new: bool) -> None:
         """Keep score."""
@@ -91,8 +108,20 @@ class _Run:
         units = {key: Unit.from_result(key, result) for key, result in self.workspace.metadata.units(keys).items()}
         return {key: unit for key, unit in units.items() if all(map(self.files.exists, unit.folders))}
 
+    def made(self, lineages: Sequence[str]) -> dict[str, Made]:
+        """Give the layers over these roots that are still there."""
+        names = {made_key(lineage): lineage for lineage in lineages}
+        entered = self.workspace.metadata.units(list(names))
+        return {
+            names[key]: {name: parts for name, parts in made.items() if self._are_there(parts)} for key, made in entered.items()
+        }
+
+    def _are_there(self, parts: Sequence[dict[str, Any]]) -> bool:
+        return all(self.files.exists(part["place"].partition("/")[0]) for part in parts)
+
     def enter(self, unit: Unit, beginning: Beginning | None = None) -> None:
         """Enter a unit as done, with what it leaves to runs of other plans."""
+        self.files.added(unit.folder)
         name = made_key(unit.lineage)
         made = self.workspace.metadata.units([name]).get(name, {}) | unit.made
         entries = [
@@ -128,6 +157,7 @@ def run(
     budget: Budget,
     progress: Progress,
     stop: threading.Event,
+    runner: Runner | None = None,
 ) -> RunResult:
     """Run a plan to its end and commit the version.
 
@@ -140,7 +170,9 @@ def run(
     with workspace.lock(dataset):
         workspace.metadata.ensure_dataset(dataset, plan.recipe.kind, plan.recipe.modality)
         run_id = workspace.metadata.start_run(dataset, plan.recipe_hash, {"segments": plan.describe()})
-        state = _Run(plan, source, workspace, budget, progress, stop, UnitFiles(workspace.scratch / "units" / dataset))
+        runner = runner or LocalRunner(budget.workers)
+        files = UnitFiles(workspace.shared_units if runner.is_shared else workspace.units, dataset)
+        state = _Run(plan, source, workspace, budget, progress, stop, runner, files)
         try:
             result = _run(state, run_id, author, message, started)
         except BaseException as error:
@@ -197,13 +229,12 @@ def _read_all(state: _Run, reader: _Reader, files: Sequence[SourceFile]) -> dict
             waiting.append(file)
     state.progress.phase(_label(reader.segment), sum(file.size_bytes for file in files), "bytes")
     state.progress.advance(already, 0, 0)
-    feed = Feed(waiting, reader.shards)
-    _on_workers(state, feed.next, lambda item: reader.run_unit(*item))
+    state.runner.read(state.job, map(reader.work, waiting), reader.received, state.check)
     return {file.origin: reader.units_of(file) for file in files}
 
 
 class _Reader:
-    """The first segment: from the shards of input files to units.
+    """The first segment: from input files to units.
 
     Three things are entered of a file: its units, under a name that every step of the segment decides; what the first operators
     made of its shards, under one that only these decide, so that another rule need not read the file again; and how many shards
@@ -218,19 +249,10 @@ class _Reader:
         self._lock = threading.Lock()
 
     def _identity(self, file: SourceFile) -> str:
-        """Name a file and how it is read and cut; staged fragments lie in the dataset's own table."""
         known = self._identities.get(file.origin)
         if known is None:
-            known = canonical_hash([self._state.plan.recipe.dataset, self._state.source.identity(file), file.sha256, cutting()])
-            self._identities[file.origin] = known
+            known = self._identities[file.origin] = file_identity(self._state.plan, self._state.source, file)
         return known
-
-    def _unit_key(self, file: SourceFile, shard: int) -> str:
-        final = columns(self._state.plan.schema) if self.segment.is_final else []
-        return canonical_hash(["unit", self._identity(file), shard, self.segment.identity, final])
-
-    def _beginning_key(self, file: SourceFile, shard: int) -> str:
-        return canonical_hash(["beginning", self._identity(file), shard, self.segment.links[0].identity])
 
     def _file_key(self, file: SourceFile) -> str:
         return canonical_hash(["file", self._identity(file)])
@@ -244,12 +266,11 @@ class _Reader:
     def take_finished(self, file: SourceFile) -> bool:
         """Take over the units of a file that was read to its end by an earlier run of the same steps."""
         shards = self._shards_of(file)
-        keys = [self._unit_key(file, shard) for shard in range(shards)]
-        units = self._state.entered(keys)
-        if not shards or len(units) < shards:
+        done = self._done(file, range(shards))
+        if not shards or len(done) < shards:
             return False
-        for shard, key in enumerate(keys):
-            self._enter(file, shard, units[key], is_new=False)
+        for shard, unit in done.items():
+            self._enter(file, shard, unit, is_new=False)
         self._finished.add(file.origin)
         return True
 
@@ -259,39 +280,43 @@ class _Reader:
         entered = self._state.workspace.metadata.units([key]).get(key)
         return entered["shards"] if entered else 0
 
-    def shards(self, file: SourceFile) -> Iterator[Shard]:
-        """Read a file; where earlier runs have left all its roots, these stand for it."""
-        consumed = self._state.progress.advance
+    def _done(self, file: SourceFile, shards: Iterable[int]) -> dict[int, Unit]:
+        keys = {unit_key(self._state.plan, self._identity(file), shard): shard for shard in shards}
+        return {keys[key]: unit for key, unit in self._state.entered(list(keys)).items()}
+
+    def work(self, file: SourceFile) -> FileWork:
+        """Find what earlier runs have left of a file: more and more shards at a time, until none of them has left anything."""
         shards = self._shards_of(file)
-        keys = [self._beginning_key(file, shard) for shard in range(shards)]
-        begun = self._state.workspace.metadata.units(keys)
-        if shards and all(key in begun and self._is_there(Beginning(**begun[key]), needs_root=True) for key in keys):
-            for shard in range(shards):
-                yield Shard(shard)
-                consumed(file.size_bytes // shards, 0, 0)
-            return
-        yield from cut(self._state.source.read(file, lambda size: consumed(size, 0, 0)))
+        first = 0
+        done: dict[int, Unit] = {}
+        beginnings: dict[int, Beginning] = {}
+        made: dict[int, Made] = {}
+        while True:
+            some = range(first, first + min(first, _SHARDS_ASKED_FOR) + _SHARDS_AT_FIRST)
+            first = some.stop
+            lineages = {beginning_key(self._state.plan, self._identity(file), shard): shard for shard in some}
+            found = self._done(file, some)
+            begun = self._state.workspace.metadata.units(list(lineages))
+            done |= found
+            beginnings |= {lineages[key]: Beginning(**result) for key, result in begun.items() if self._has_root(result)}
+            made |= {lineages[lineage]: layers for lineage, layers in self._state.made(list(lineages)).items()}
+            if not found and not begun:
+                break
+        for shard, unit in done.items():
+            self._enter(file, shard, unit, is_new=False)
+        return FileWork(file, self._identity(file), shards, frozenset(done), beginnings, made)
 
-    def _is_there(self, beginning: Beginning, *, needs_root: bool) -> bool:
-        return (beginning.root is not None or not needs_root) and all(map(self._state.files.exists, beginning.folders))
+    def _has_root(self, result: dict[str, Any]) -> bool:
+        beginning = Beginning(**result)
+        return beginning.root is not None and all(map(self._state.files.exists, beginning.folders))
 
-    def run_unit(self, file: SourceFile, shard: Shard) -> None:
-        state = self._state
-        key = self._unit_key(file, shard.index)
-        done = state.entered([key]).get(key)
-        if done is not None:
-            self._enter(file, shard.index, done, is_new=False)
-            return
-        lineage = self._beginning_key(file, shard.index)
-        known = state.workspace.metadata.units([lineage, made_key(lineage)])
-        beginning = Beginning(**known[lineage]) if lineage in known else None
-        if beginning is not None and not self._is_there(beginning, needs_root=True):
-            beginning = None
-        work = FirstWork(key, lineage, file.origin, shard, beginning, known.get(made_key(lineage), {}))
-        unit, begun = run_first(state.plan, state.files, state.workspace.tables, work)
-        state.progress.advance(0, unit.rows_in, shard.size_bytes)
-        state.enter(unit, begun)
-        self._enter(file, shard.index, unit, is_new=True)
+    def received(self, work: FileWork, reading: Reading) -> None:
+        """Enter the unit of a shard, if that is what has come."""
+        unit = reading.unit
+        self._state.progress.advance(reading.consumed_bytes, unit.rows_in if unit else 0, reading.size_bytes)
+        if unit is not None:
+            self._state.enter(unit, reading.beginning)
+            self._enter(work.file, unit.shard, unit, is_new=True)
 
     def _enter(self, file: SourceFile, shard: int, unit: Unit, *, is_new: bool) -> None:
         with self._lock:
@@ -311,8 +336,7 @@ def _exchange(state: _Run, segment: Segment, units: Sequence[Unit]) -> list[Deci
     """Take the decisions of the exchanges that end a segment; each sees what the ones before it let through."""
     decided: list[Decisions] = []
     for position, step in enumerate(segment.gathers):
-        check = partial(check_stop, state.stop)
-        check()
+        state.check()
         label = state.plan.step_label(step)
         references = state.references[label]
         for facts in references.missing():
@@ -320,75 +344,49 @@ def _exchange(state: _Run, segment: Segment, units: Sequence[Unit]) -> list[Deci
             references.make_index(facts, partial(_advance_checked, state))
         state.progress.phase(label, sum(unit.rows for unit in units), "rows")
         gathering = Gathering(step, position, units, list(decided), references, state.files)
-        decided.append(decide(gathering, state.plan.recipe.dataset, state.budget, state.workspace, check))
+        decided.append(
+            decide(gathering, state.plan.recipe.dataset, state.budget, state.workspace, state.runner.gather, state.check)
+        )
     return decided
 
 
 def _advance_checked(state: _Run, rows: int) -> None:
-    check_stop(state.stop)
+    state.check()
     state.progress.advance(rows, rows, 0)
 
 
 def _run_segment_on_all(state: _Run, segment: Segment, before: Sequence[Unit], decisions: Sequence[Decisions]) -> list[Unit]:
     """Run a later segment on what the one before it let through, shard by shard."""
     state.progress.phase(_label(segment), sum(unit.rows for unit in before), "rows")
-    after: dict[int, Unit] = {}
     final = columns(state.plan.schema) if segment.is_final else []
     keys = [
         canonical_hash(["unit", segment.identity, final, unit.key, *(decision.digest(position) for decision in decisions)])
         for position, unit in enumerate(before)
     ]
     entered = state.entered(keys)
+    after: dict[int, Unit] = {}
 
-    def work(position: int) -> None:
-        unit, key = before[position], keys[position]
-        done = entered.get(key)
-        is_new = done is None
-        if done is None:
-            name = made_key(unit.lineage)
-            made = state.workspace.metadata.units([name]).get(name, {})
-            of_unit = [decision.of_unit(position) for decision in decisions]
-            done = run_later(state.plan, segment, state.files, state.workspace.tables, LaterWork(key, unit, of_unit, made))
-            state.enter(done)
-        state.progress.advance(unit.rows, unit.rows if is_new else 0, unit.size_bytes if is_new else 0)
-        state.count_unit(done, is_new=is_new)
-        after[position] = done
+    def finished(position: int, unit: Unit, *, is_new: bool) -> None:
+        had = before[position]
+        state.progress.advance(had.rows, had.rows if is_new else 0, had.size_bytes if is_new else 0)
+        state.count_unit(unit, is_new=is_new)
+        after[position] = unit
 
-    positions = iter(range(len(before)))
-    lock = threading.Lock()
+    def received(work: LaterWork, unit: Unit) -> None:
+        state.enter(unit)
+        finished(work.position, unit, is_new=True)
 
-    def next_position() -> int | None:
-        with lock:
-            return next(positions, None)
+    def works() -> Iterator[LaterWork]:
+        for position, (unit, key) in enumerate(zip(before, keys, strict=True)):
+            if key in entered:
+                finished(position, entered[key], is_new=False)
+            else:
+                made = state.made([unit.lineage]).get(unit.lineage, {})
+                of_unit = [decision.of_unit(position) for decision in decisions]
+                yield LaterWork(key, position, segment.index, unit, of_unit, made)
 
-    _on_workers(state, next_position, work)
+    state.runner.each(run_later, state.job, works(), received, state.check)
     return [after[position] for position in range(len(before))]
-
-
-def _on_workers(state: _Run, take: Callable[[], T | None], work: Callable[[T], None]) -> None:
-    """Let every worker take and work until nothing is left; the first failure ends them all and is raised."""
-    failed = threading.Event()
-
-    def loop() -> None:
-        try:
-            while not failed.is_set():
-                check_stop(state.stop)
-                item = take()
-                if item is None:
-                    return
-                work(item)
-                pa.default_memory_pool().release_unused()
-        except BaseException:
-            failed.set()
-            raise
-
-    with ThreadPoolExecutor(state.budget.workers, thread_name_prefix="liangji") as pool:
-        futures = [pool.submit(loop) for _ in range(state.budget.workers)]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            failed.set()  # interrupted while waiting: the pool waits for its workers, and they for nothing else
 
 
 def _commit(

@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
-from liangji.core.reading import Fault, Note, SourceFile
+from liangji.core.reading import Fault, Note
+
+T = TypeVar("T")
 
 SHARD_BYTES = 16 << 20  # of Arrow memory; small enough that a few fit any budget, large enough that a unit is worth its entry
 SHARD_FAULTS = 65_536
@@ -77,21 +80,21 @@ def _flush(shard: Shard, pending: list[pa.RecordBatch]) -> None:
         shard.batches.append(pa.concat_batches(pending) if len(pending) > 1 else pending[0])
 
 
-class Feed:
+class Feed(Generic[T]):
     """Hand out the shards of many files to many workers.
 
     A worker that asks gets the next shard of a file that nobody is reading at the moment, and reads it itself: files are read in
     parallel, one large file is read by one worker while the others process, and no more shards are in memory than there are workers.
     """
 
-    def __init__(self, files: Iterable[SourceFile], read: Callable[[SourceFile], Iterator[Shard]]) -> None:
+    def __init__(self, files: Iterable[T], read: Callable[[T], Iterator[Shard]]) -> None:
         self._waiting = iter(files)
         self._read = read
-        self._idle: list[tuple[SourceFile, Iterator[Shard]]] = []
+        self._idle: list[tuple[T, Iterator[Shard]]] = []
         self._busy = 0
         self._change = threading.Condition()
 
-    def next(self) -> tuple[SourceFile, Shard] | None:
+    def next(self) -> tuple[T, Shard] | None:
         """Give the next shard, or None when every file is at its end."""
         while True:
             taken = self._take()
@@ -110,7 +113,7 @@ class Feed:
             if shard is not None:
                 return file, shard
 
-    def _take(self) -> tuple[SourceFile, Iterator[Shard]] | None:
+    def _take(self) -> tuple[T, Iterator[Shard]] | None:
         with self._change:
             while True:
                 if self._idle:

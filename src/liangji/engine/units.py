@@ -8,13 +8,11 @@ runs, and are removed.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +25,7 @@ from liangji.core.schema import DECISION
 from liangji.engine.plan import DROP_STEP, QUARANTINE, READ_STEP, Plan, Segment
 from liangji.engine.segment import DIGEST, Dropped, Outcome, conform, quarantine_batches
 from liangji.engine.views import ROW, Layer, Part, Root, Rows, View
+from liangji.stores.objects import Objects
 from liangji.stores.tables import Tables
 
 FAULTS_SHOWN = 20  # a unit
@@ -55,7 +54,7 @@ class Unit:
     rows: int  # that it let through
     size_bytes: int  # of Arrow memory of these, estimated
     counts: list[dict[str, Any]]  # of the ledger
-    root: dict[str, Any] | None  # place, rows, size_bytes; None where nothing of it is needed any more
+    root: dict[str, Any] | None  # place, lengths, size_bytes; None where nothing of it is needed any more
     layers: list[list[dict[str, Any]]]  # parts of each layer over the root: place, changed, has_failed, is_partly
     keys: list[list[dict[str, Any]]]  # parts of the keys of each exchange
     dropped: list[dict[str, Any]]  # groups: step, size_bytes, root, layers
@@ -101,68 +100,66 @@ class Staged:
 
 
 class UnitFiles:
-    """The folders of units."""
+    """The folders of the units of one dataset. Copies may be sent to other processes."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, objects: Objects, dataset: str) -> None:
+        self._objects, self._dataset = objects, dataset
+
+    def __reduce__(self) -> tuple[type[UnitFiles], tuple[Objects, str]]:
+        return UnitFiles, (self._objects, self._dataset)  # without the names of folders, which only the run asks for
 
     def exists(self, folder: str) -> bool:
-        return self._folder(folder).is_dir()
+        """Tell whether a folder was there at the first question, or has been added since."""
+        return folder in self._folders
+
+    def added(self, folder: str) -> None:
+        """Take note of a folder that somebody has written."""
+        self._folders.add(folder)
+
+    @cached_property
+    def _folders(self) -> set[str]:
+        return self._objects.folders(f"{self._dataset}/")
 
     def write(self, name: str, files: dict[str, Content]) -> None:
         """Write the files of a new folder."""
-        folder = self._folder(name)
-        folder.mkdir(parents=True)
         for file, content in files.items():
-            if isinstance(content, bytes):
-                (folder / file).write_bytes(content)
-                continue
-            schema, batches = content
-            with pa.OSFile(str(folder / file), "wb") as sink, pa.ipc.new_file(sink, schema, options=_COMPRESSED) as writer:
-                for batch in batches:
-                    writer.write_batch(batch)
+            self._objects.put(
+                self._key(f"{name}/{file}"), content if isinstance(content, bytes) else pa.BufferReader(_encoded(*content))
+            )
 
     def bytes(self, place: str) -> bytes:
-        return self._path(place).read_bytes()
+        return self._objects.get(self._key(place))
 
-    def batches(self, place: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Read a file batch by batch; of columns that are not asked for, nothing is read. Those that are not there are passed over."""
-        with pa.OSFile(str(self._path(place)), "rb") as file:
+    def batches(
+        self, place: str, numbers: Sequence[int] | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Read batches of a file, by number or all; what is not asked for is not read. Columns that are not there are passed over."""
+        with self._objects.random_access(self._key(place)) as file:
             reader = pa.ipc.open_file(file)
             if columns is not None:
                 names = reader.schema.names
                 fields = [names.index(name) for name in columns if name in names]
                 reader = pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
-            for index in range(reader.num_record_batches):
-                yield reader.get_batch(index)
+            for number in range(reader.num_record_batches) if numbers is None else numbers:
+                yield reader.get_batch(number)
 
     def table(self, place: str) -> pa.Table:
-        with pa.OSFile(str(self._path(place)), "rb") as file:
+        with self._objects.random_access(self._key(place)) as file:
             return pa.ipc.open_file(file).read_all()
 
     def remove_others(self, keep: set[str]) -> None:
         """Remove every folder that is not one of these."""
-        if not self._root.is_dir():
-            return
-        for group in self._root.iterdir():
-            for folder in list(group.iterdir()):
-                if folder.name not in keep:
-                    shutil.rmtree(folder, ignore_errors=True)
-            if not any(group.iterdir()):
-                group.rmdir()
+        for folder in self._objects.folders(f"{self._dataset}/") - keep:
+            self._objects.delete_folder(self._key(f"{folder}/"))
 
-    def _folder(self, name: str) -> Path:
-        return self._root / name[:2] / name
-
-    def _path(self, place: str) -> Path:
-        folder, _, file = place.partition("/")
-        return self._folder(folder) / file
+    def _key(self, place: str) -> str:
+        return f"{self._dataset}/{place}"
 
     # Views
 
     def root(self, facts: dict[str, Any]) -> Root:
         place = facts["place"]
-        return Root(facts["rows"], facts["size_bytes"], partial(self.batches, place), place)
+        return Root(tuple(facts["lengths"]), facts["size_bytes"], partial(self.batches, place), place)
 
     def layer(self, name: str, parts: Sequence[dict[str, Any]]) -> Layer:
         return Layer(name, [self._part(part) for part in parts])
@@ -276,11 +273,11 @@ class Writing:
     def root(self, root: Root) -> dict[str, Any]:
         """Add a root, unless it is stored already; gives its facts."""
         if root.stored:
-            return {"place": root.stored, "rows": root.rows, "size_bytes": root.size_bytes}
+            return {"place": root.stored, "lengths": list(root.lengths), "size_bytes": root.size_bytes}
         if root not in self._roots:
-            batches = list(root.read(None))
+            batches = list(root.read(range(len(root.lengths)), None))
             place = self.add(f"root-{len(self._roots)}", (batches[0].schema if batches else pa.schema([]), batches))
-            self._roots[root] = {"place": place, "rows": root.rows, "size_bytes": root.size_bytes}
+            self._roots[root] = {"place": place, "lengths": list(root.lengths), "size_bytes": root.size_bytes}
         return self._roots[root]
 
     def layer(self, layer: Layer) -> list[dict[str, Any]]:
@@ -374,6 +371,14 @@ def finish(
         notes=begun.notes,
         faults=(begun.faults + _shown(outcome))[:FAULTS_SHOWN],
     )
+
+
+def _encoded(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, schema, options=_COMPRESSED) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return sink.getvalue()
 
 
 def _nothing() -> Iterator[pa.RecordBatch]:

@@ -3,7 +3,8 @@
 metadata.sqlite   datasets, versions, runs, units (or a PostgreSQL database elsewhere)
 tables/           rows of every version (or on an object store)
 objects/          packages, reports, media (or on an object store)
-scratch/          units in progress: scratch/units/<key>/; may be deleted when nothing runs
+scratch/          units in progress: scratch/units/<dataset>/<folder>/; may be deleted when nothing runs
+                  (of a cluster with an object store: units/<dataset>/<folder>/ there)
 lock, locks/      who builds at the moment
 """
 
@@ -29,6 +30,8 @@ class Workspace:
     metadata: Metadata
     objects: Objects
     scratch: Path
+    units: Objects  # units in progress, on this machine
+    shared_units: Objects  # the same, where every machine of a cluster reaches them
 
     @classmethod
     def open(
@@ -40,8 +43,8 @@ class Workspace:
     ) -> Workspace:
         """Open a workspace; what is missing is created, what else lies in the directory is left alone.
 
-        `database`: 'postgresql://…' in place of the SQLite file. `objects`: 's3://bucket/prefix' in place of the folders
-        tables/ and objects/, with `storage_options` for it.
+        `database`: 'postgresql://…' in place of the SQLite file. `objects`: 's3://bucket/prefix', or a folder that is shared, in
+        place of the folders tables/ and objects/, with `storage_options` for it.
         """
         directory = directory.absolute()
         try:
@@ -50,12 +53,15 @@ class Workspace:
         except OSError as error:
             raise StoreError(f"cannot make a workspace: {error.strerror}", str(directory), "choose a writable directory") from error
         root = str(directory) if objects is None else objects.rstrip("/")
+        units = Objects.open(str(directory / "scratch" / "units"))
         return cls(
             directory=directory,
             tables=Tables(f"{root}/tables", storage_options),
             metadata=Metadata.open(database or f"sqlite:///{directory / 'metadata.sqlite'}"),
             objects=Objects.open(f"{root}/objects", storage_options),
             scratch=directory / "scratch",
+            units=units,
+            shared_units=units if objects is None else Objects.open(f"{root}/units", storage_options),
         )
 
     def close(self) -> None:

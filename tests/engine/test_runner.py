@@ -5,18 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import threading
 import time
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from liangji.engine.run import _on_workers
+from liangji.engine.runner import _on_workers
 
 
 def test_an_interrupted_wait_ends_the_workers_after_the_unit_at_hand() -> None:
-    state: Any = SimpleNamespace(budget=SimpleNamespace(workers=2), stop=threading.Event())
     endless = itertools.count()
 
     def work(number: int) -> None:
@@ -26,5 +22,5 @@ def test_an_interrupted_wait_ends_the_workers_after_the_unit_at_hand() -> None:
         time.sleep(0.01)
 
     with pytest.raises(KeyboardInterrupt):
-        _on_workers(state, lambda: next(endless), work)
+        _on_workers(2, lambda: next(endless), work, lambda: None)
     assert next(endless) < 2000
