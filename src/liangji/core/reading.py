@@ -85,7 +85,7 @@ class RawRecord(NamedTuple):
 
 
 class RawBatch(NamedTuple):
-    """Records of a columnar format, untouched; row i is record `record` + i."""
+    """Records of a columnar format, untouched; row i is record `record` + i. The reader has seen to it that strings are UTF-8."""
 
     columns: pa.RecordBatch
     record: int

@@ -3,7 +3,8 @@
 Layout: documents as in `buffers`; the result is the bytes of all identities one after the other, and their offsets. The form is
 that of `pipeline.aggregation.canonical_json`, byte for byte.
 
-The trick: the text stays the bytes it is. Most need a handful of escapes, and neither a Python string nor a JSON encoder.
+The trick: the text stays the bytes it is. Most need a handful of escapes, and neither a Python string nor a JSON encoder. A block
+is copied and looked at in one go, in vector instructions; only where a byte of it is escaped is it written once more, byte by byte.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 32  # copied at once where nothing in it is escaped
+BLOCK_BYTES = 32
+_MOST_DIGITS = 20  # of a number of 64 bits
+_MOST_ESCAPED = 6  # bytes that stand for one
 _SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", ord('"'): '"', ord("\\"): "\\"}
 
 # What stands for each byte inside a JSON string, and how many bytes of it count.
-_ESCAPES = np.zeros((256, 6), np.uint8)
+_ESCAPES = np.zeros((256, _MOST_ESCAPED), np.uint8)
 _LENGTHS = np.ones(256, np.int64)
 for _byte in range(256):
     _written = b"\\" + _SHORT[_byte].encode() if _byte in _SHORT else f"\\u{_byte:04x}".encode() if _byte < 0x20 else bytes([_byte])
@@ -30,10 +33,11 @@ def write_identities(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], prefix: bytes, first_record: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Write `prefix`, the number of the record, a comma, the text in quotes and a bracket, for each document."""
-    ends = _measure(data, offsets, len(prefix), first_record, _LENGTHS)
-    written = np.empty(ends[-1], np.uint8)
-    _write(data, offsets, np.frombuffer(prefix, np.uint8), first_record, _ESCAPES, _LENGTHS, written)
-    return written, ends
+    text_bytes, around = int(offsets[-1] - offsets[0]), len(prefix) + _MOST_DIGITS + 4
+    written = np.empty(_MOST_ESCAPED * text_bytes + around * (len(offsets) - 1), np.uint8)  # what is not written to takes no memory
+    ends = np.zeros(len(offsets), np.int64)
+    _write(data, offsets, np.frombuffer(prefix, np.uint8), first_record, _ESCAPES, _LENGTHS, written, ends)
+    return written[: ends[-1]], ends
 
 
 @njit(inline="always")
@@ -45,45 +49,30 @@ def _digits(number: Any) -> Any:
     return count
 
 
-@njit(nogil=True, cache=True)
-def _measure(data: Any, offsets: Any, prefix_bytes: Any, first_record: Any, lengths: Any) -> Any:
-    ends = np.zeros(offsets.shape[0], np.int64)
-    for row in range(offsets.shape[0] - 1):
-        document = data[offsets[row] : offsets[row + 1]]
-        escaped = 0
-        for at in range(document.shape[0]):  # without a branch or a table, so that it becomes vector instructions
-            escaped += (document[at] < 32) | (document[at] == 34) | (document[at] == 92)
-        size = prefix_bytes + _digits(first_record + row) + 4 + document.shape[0]
-        if escaped:
-            for at in range(document.shape[0]):
-                size += lengths[document[at]] - 1
-        ends[row + 1] = ends[row] + size
-    return ends
-
-
 @njit(inline="always")
 def _write_text(document: Any, escapes: Any, lengths: Any, out: Any, end: Any) -> Any:
     for start in range(0, document.shape[0], BLOCK_BYTES):
         block = document[start : start + BLOCK_BYTES]
-        escaped = 0
-        for at in range(block.shape[0]):
-            escaped += (block[at] < 32) | (block[at] == 34) | (block[at] == 92)
-        if not escaped:
-            out[end : end + block.shape[0]] = block
+        copy = out[end : end + block.shape[0]]
+        is_any_escaped = False
+        for place in range(block.shape[0]):
+            copy[place] = block[place]
+            is_any_escaped |= (block[place] < 32) | (block[place] == 34) | (block[place] == 92)
+        if not is_any_escaped:
             end += block.shape[0]
             continue
-        for at in range(block.shape[0]):
-            byte = block[at]
+        for place in range(block.shape[0]):
+            byte = block[place]
             length = lengths[byte]
             out[end] = escapes[byte, 0]
-            for place in range(1, length):
-                out[end + place] = escapes[byte, place]
+            for part in range(1, length):
+                out[end + part] = escapes[byte, part]
             end += length
     return end
 
 
 @njit(nogil=True, cache=True)
-def _write(data: Any, offsets: Any, prefix: Any, first_record: Any, escapes: Any, lengths: Any, out: Any) -> None:
+def _write(data: Any, offsets: Any, prefix: Any, first_record: Any, escapes: Any, lengths: Any, out: Any, ends: Any) -> None:
     end = 0
     for row in range(offsets.shape[0] - 1):
         out[end : end + prefix.shape[0]] = prefix
@@ -99,3 +88,4 @@ def _write(data: Any, offsets: Any, prefix: Any, first_record: Any, escapes: Any
         end = _write_text(data[offsets[row] : offsets[row + 1]], escapes, lengths, out, end)
         out[end], out[end + 1] = np.uint8(34), np.uint8(93)
         end += 2
+        ends[row + 1] = end

@@ -332,7 +332,8 @@ def test_columns_taken_whole_give_the_same_batches_as_row_by_row(batches: list[R
             item.validate(full=True)
 
 
-def test_columns_that_are_no_utf8_are_not_taken_whole() -> None:
-    text = pa.array([b"\xff"], pa.binary()).view(pa.string())
-    with pytest.raises(UnicodeDecodeError):
-        list(shape([RawBatch(pa.RecordBatch.from_arrays([text], names=["text"]), 0, ORIGIN)], Kind.PRETRAINING))
+def test_ids_do_not_depend_on_how_much_is_hashed_at_once() -> None:
+    texts = ["短", "长" * 90_000, "", '\n"\\' * 50_000, *(["中等" * 2_000] * 80)]
+    batch = RawBatch(pa.RecordBatch.from_arrays([pa.array(texts)], names=["text"]), 9_998, ORIGIN)
+    one_by_one = [RawRecord({"text": text}, 9_998 + row, -1, ORIGIN) for row, text in enumerate(texts)]
+    assert list(shape([batch], Kind.PRETRAINING)) == list(shape(one_by_one, Kind.PRETRAINING))
