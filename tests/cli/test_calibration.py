@@ -27,8 +27,10 @@ steps:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    lines = [json.dumps({"text": "设备运行正常，温度稳定。" * (1 + number % 20)}) for number in range(2000)]
-    (tmp_path / "notes.jsonl").write_text("\n".join([*lines, json.dumps({"text": "the pump runs well and its temperature is stable"})]), "utf-8")
+    lines = [json.dumps({"text": ("设备运行正常，温度稳定。" * 50)[: 30 + number % 500]}) for number in range(2000)]
+    (tmp_path / "notes.jsonl").write_text(
+        "\n".join([*lines, json.dumps({"text": "the pump runs well and its temperature is stable"})]), "utf-8"
+    )
     (tmp_path / "recipe.yaml").write_text(RECIPE, "utf-8")
     return tmp_path
 
@@ -61,8 +63,8 @@ def test_json_holds_each_group_and_what_it_rests_on(folder: Path, run: Any) -> N
     conditions = {condition["where"]: condition for condition in found["steps"][0]["conditions"]}
     groups = {group["name"]: group["proposal"] for group in conditions["non_symbol_word_count >= 10"]["groups"]}
     assert list(groups) == ["zh · notes.jsonl", "en · notes.jsonl"]
-    assert (groups["zh · notes.jsonl"]["resting_on"], groups["zh · notes.jsonl"]["is_enough"]) == (2000, True)
-    assert groups["en · notes.jsonl"]["is_enough"] is False
+    assert (groups["zh · notes.jsonl"]["resting_on"], groups["zh · notes.jsonl"]["rests"]) == (2000, "enough_rows")
+    assert groups["en · notes.jsonl"]["rests"] == "too_few_rows"
     assert conditions["not contains(text, 'x')"]["groups"] == []
 
 
@@ -72,7 +74,7 @@ def test_a_copy_of_the_recipe_is_written(folder: Path, run: Any) -> None:
     assert "calibrated.yaml" in err
     keep = yaml.safe_load((folder / "calibrated.yaml").read_text("utf-8"))["steps"][1]["keep"]
     assert keep["preset"] == "chinese"
-    assert keep["overrides"]["too_many_digits"] == 0
+    assert 30 <= keep["overrides"]["too_few_words"] <= 40  # of texts of 30 characters and more, four of each length
     assert run("recipe.yaml", "--write", "calibrated.yaml")[0] == 2
 
 

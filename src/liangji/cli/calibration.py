@@ -51,13 +51,13 @@ def _rows(condition: CalibratedCondition) -> Iterator[tuple[Any, ...]]:
     for position, group in enumerate(shown):
         found: Proposal = group.proposal
         first = (reason, condition.where) if position == 0 else ("", "")
-        note = "" if found.is_enough else say("calibration.too_few_rows")
+        note = "" if found.rests == "enough_rows" else say(f"calibration.{found.rests}")
         then = None if found.dropped_then is None else _percent(found.dropped_then)
         yield *first, group.name or None, found.resting_on, condition.now, _percent(found.dropped_now), found.threshold, then, note
 
 
 def _is_shown(group: Any) -> bool:
-    return bool(group.proposal.is_enough)
+    return bool(group.proposal.rests != "too_few_rows")
 
 
 def _percent(share: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liangji.core.expression import Expression
-from liangji.pipeline.cleaning.calibration import loosest, observe, propose, rounded
+from liangji.pipeline.cleaning.calibration import Rests, for_all, observe, propose, rounded
 
 CONDITIONS = [
     "x >= 3",
@@ -32,7 +33,7 @@ COLUMNS = [
 ]
 
 
-def batch_of(xs: list[object], kind: pa.DataType, ys: list[bool] | None = None) -> pa.RecordBatch:
+def batch_of(xs: Sequence[object], kind: pa.DataType, ys: list[bool] | None = None) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({"x": pa.array(xs, kind), "y": pa.array(ys or [False] * len(xs))})
 
 
@@ -75,8 +76,10 @@ def test_the_percentile_is_met_and_not_just_kept_under() -> None:
     assert most is not None
     assert (least.threshold, least.dropped_then, least.dropped_now) == (21, 0.02, 0.049)
     assert (most.threshold, most.dropped_then, most.dropped_now) == (980, 0.02, 0.95)
-    assert least.is_enough
-    assert not propose(observe(Expression.parse("x >= 50"), batch), rows, 0.9).is_enough  # type: ignore[union-attr]  # there is one
+    assert least.rests == Rests.ENOUGH_ROWS
+    fewer = propose(observe(Expression.parse("x >= 50"), batch), rows, 0.9)
+    assert fewer is not None
+    assert fewer.rests == Rests.TOO_FEW_ROWS
 
 
 @pytest.mark.parametrize("text", ["contains(s, 'x')", "x == 3", "x in (1, 2)", "is_null(x)", "(x <= 3) != y"])
@@ -94,30 +97,53 @@ def test_a_row_that_fails_anyway_does_not_move_the_threshold() -> None:
     assert (proposal.threshold, proposal.resting_on, proposal.dropped_then) == (10, 100, 510 / 600)
 
 
-@given(st.decimals(-(10**7), 10**7, allow_nan=False, places=6), st.booleans(), st.booleans())
-def test_rounding_goes_to_one_side_and_not_far(exact: Decimal, upwards: bool, beyond: bool) -> None:
-    result = Decimal(repr(rounded(exact, upwards=upwards, beyond=beyond)))
+@given(st.decimals(-(10**7), 10**7, allow_nan=False, places=6), st.sampled_from([2, 3]), st.booleans(), st.booleans())
+def test_rounding_goes_to_one_side_and_not_far(exact: Decimal, digits: int, upwards: bool, beyond: bool) -> None:
+    result = Decimal(repr(rounded(exact, digits, upwards=upwards, beyond=beyond)))
     assert (result >= exact) if upwards else (result <= exact)
     assert not beyond or result != exact
     if abs(exact) >= 20 or not beyond:
-        assert abs(result - exact) <= abs(exact) / 10
-    assert len(result.normalize().as_tuple().digits) <= 3 or (beyond and exact == int(exact))
+        assert abs(result - exact) <= abs(exact) * Decimal(10) ** (1 - digits)
+    assert len(result.normalize().as_tuple().digits) <= digits or (beyond and exact == int(exact))
 
 
 @pytest.mark.parametrize(
-    ("exact", "upwards", "expected"),
-    [("0.4231", True, 0.43), ("0.101", True, 0.101), ("1049", False, 1000), ("1090", False, 1090), ("7", True, 7), ("0", True, 0)],
+    ("exact", "digits", "upwards", "expected"),
+    [("0.4231", 2, True, 0.43), ("0.4231", 3, True, 0.424), ("1049", 2, False, 1000), ("7", 2, True, 7), ("0", 2, True, 0)],
 )
-def test_rounding_keeps_two_digits_where_they_are_enough(exact: str, upwards: bool, expected: float) -> None:
-    assert rounded(Decimal(exact), upwards=upwards) == expected
+def test_rounding_keeps_the_digits_asked_for(exact: str, digits: int, upwards: bool, expected: float) -> None:
+    assert rounded(Decimal(exact), digits, upwards=upwards) == expected
+
+
+def test_two_digits_are_written_where_they_say_as_much() -> None:
+    wide, narrow = batch_of(list(range(0, 100_000, 10)), pa.int32()), batch_of(list(range(10_000, 20_000)), pa.int32())
+    for batch, expected in ((wide, 1000), (narrow, 10_100)):
+        proposal = propose(observe(Expression.parse("x >= 5"), batch), np.ones(10_000, np.bool_), 1.05)
+        assert proposal is not None
+        assert proposal.threshold == expected
 
 
 def test_the_most_lenient_of_groups_with_enough_rows_holds_for_all() -> None:
     batch = batch_of([*range(1000, 3000), *range(5000, 8000), *range(10)], pa.int32())
     groups = [np.arange(5010) < 2000, (np.arange(5010) >= 2000) & (np.arange(5010) < 5000), np.arange(5010) >= 5000]
-    for text, expected in (("x >= 9", 1000.0), ("x <= 9", 8000.0)):
+    for text, expected in (("x >= 9", 1020.0), ("x <= 9", 7970.0)):
         observed = observe(Expression.parse(text), batch)
         proposals = [proposal for rows in groups if (proposal := propose(observed, rows, 1))]
-        assert [proposal.is_enough for proposal in proposals] == [True, True, False]
-        assert loosest(observed, proposals) == expected
-        assert loosest(observed, proposals[2:]) is None
+        assert [proposal.rests for proposal in proposals] == [Rests.ENOUGH_ROWS, Rests.ENOUGH_ROWS, Rests.TOO_FEW_ROWS]
+        assert for_all(observed, proposals) == expected
+        assert for_all(observed, proposals[2:]) is None
+    as_now = observe(Expression.parse("x <= 8000"), batch)
+    proposals = [proposal for rows in groups if (proposal := propose(as_now, rows, 1))]
+    assert for_all(as_now, proposals) == 7970
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("x <= 0.1", None), ("x < 0", 0.001)],  # the second one drops all that is clean: a more lenient one is taken
+)
+def test_clean_text_does_not_set_a_rule_against_damage_to_zero(text: str, expected: float | None) -> None:
+    observed = observe(Expression.parse(text), batch_of([0.0] * 4990 + [0.5] * 10, pa.float32()))
+    proposal = propose(observed, np.ones(5000, np.bool_), 1)
+    assert proposal is not None
+    assert proposal.rests == Rests.ONE_VALUE
+    assert for_all(observed, [proposal]) == expected

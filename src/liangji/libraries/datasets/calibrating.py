@@ -18,7 +18,7 @@ from liangji.engine.plan import Plan, make_plan
 from liangji.engine.recipe import Recipe, Step, read_recipe
 from liangji.libraries.datasets.rewriting import RuleChanges, rewritten
 from liangji.libraries.datasets.sampling import INPUT, ROWS, SIZE_BYTES, sample_inputs
-from liangji.pipeline.cleaning.calibration import Observed, Proposal, loosest, observe, propose
+from liangji.pipeline.cleaning.calibration import Observed, Proposal, for_all, observe, propose
 from liangji.pipeline.cleaning.rules import Keep
 from liangji.pipeline.evaluation.language import IdentifyLanguage
 
@@ -212,9 +212,7 @@ def _calibrated(
     for placed, each in zip(_placed(step.operator), observed, strict=True):
         threshold = each.condition.threshold()
         found = [Group(name, proposal) for name, rows in groups if (proposal := propose(each, rows, percentile))]
-        proposed = loosest(each, [group.proposal for group in found])
-        if threshold is None or proposed == threshold.number:
-            proposed = None
+        proposed = for_all(each, [group.proposal for group in found])
         now = None if threshold is None else threshold.number
         conditions.append(CalibratedCondition(placed.reason, each.condition.text, placed.own is None, now, tuple(found), proposed))
     return CalibratedStep(plan.step_label(step), step.line, tuple(conditions), _changes(step.operator, conditions))

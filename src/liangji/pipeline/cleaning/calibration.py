@@ -5,7 +5,9 @@ null or another part of the condition decides, says nothing about it. They are t
 beyond every value, so that `or`, `not` and calculated values need no case of their own.
 
 A percentile rests on the rows beyond it. With fewer than ten of them it is said to rest on too few: ten give it a relative error
-of about a third (a count of k rows has the standard deviation √k).
+of about a third (a count of k rows has the standard deviation √k). And where nearly all rows have one value, most often zero, the
+percentile is that value and tells nothing of the others: a rule against damage would be set to zero by clean text. So a stricter
+threshold is taken only where at least half the percentile fails at it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +26,14 @@ from liangji.core.expression import Expression, Threshold
 
 ROWS_BEYOND = 10  # a percentile rests on, at least
 _FAR = 9e18  # beyond every value; 64 bits are the most that the rule language takes
-_MOST_MOVED = 0.05  # by rounding to two digits; else three are written
+
+
+class Rests(StrEnum):
+    """What a proposed threshold rests on."""
+
+    ENOUGH_ROWS = "enough_rows"
+    TOO_FEW_ROWS = "too_few_rows"  # fewer than ten lie beyond the percentile
+    ONE_VALUE = "one_value"  # that nearly all rows have
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ class Proposal:
 
     rows: int  # of the group
     resting_on: int  # of these, rows whose outcome hangs on the threshold: what the percentile is taken of
-    is_enough: bool  # at least ten of them lie beyond the percentile
+    rests: Rests
     dropped_now: float  # share that fails the condition at the present threshold
     threshold: float | None  # None: no row hangs on it
     dropped_then: float | None  # share that fails at `threshold`
@@ -79,7 +89,7 @@ def observe(condition: Expression, batch: pa.RecordBatch) -> Observed:
 def propose(observed: Observed, rows: NDArray[np.bool_], percentile: float) -> Proposal | None:
     """Propose a threshold for some rows of a sample, so that at most `percentile` % of those that hang on it fail.
 
-    The number is rounded to two or three digits to the lenient side. None: the condition has no threshold, or one that keeps some
+    The number is rounded to the lenient side: to two digits, or three where with two less than half of these would fail. None: the condition has no threshold, or one that keeps some
     rows from below and others from above.
     """
     threshold = observed.condition.threshold()
@@ -90,45 +100,56 @@ def propose(observed: Observed, rows: NDArray[np.bool_], percentile: float) -> P
     count = int(rows.sum())
     values = np.sort(observed.values[hangs])
     beyond = math.floor(len(values) * percentile / 100 + 1e-9)
-    is_enough = beyond >= ROWS_BEYOND
     dropped_now = _share(observed.fails() & rows, count)
     if not len(values):
-        return Proposal(count, 0, is_enough, dropped_now, None, None)
+        return Proposal(count, 0, Rests.TOO_FEW_ROWS, dropped_now, None, None)
     value = float(values[len(values) - 1 - beyond] if is_most else values[beyond])
+    failing = int(np.count_nonzero(values > value if is_most else values < value))
+    rests = Rests.TOO_FEW_ROWS if beyond < ROWS_BEYOND else Rests.ONE_VALUE if 2 * failing < beyond else Rests.ENOUGH_ROWS
+    number, fails = 0.0, np.zeros(len(rows), np.bool_)
     exact = Decimal(str(np.float32(value)) if observed.is_single else repr(value))
-    number = rounded(exact, upwards=is_most, beyond=not _includes_itself(threshold, is_most))
-    return Proposal(count, len(values), is_enough, dropped_now, number, _share(observed.fails(number) & rows, count))
+    for digits in (2, 3):
+        number = rounded(exact, digits, upwards=is_most, beyond=not _includes_itself(threshold, is_most))
+        fails = observed.fails(number)
+        if 2 * np.count_nonzero(fails & hangs) >= failing:
+            break
+    return Proposal(count, len(values), rests, dropped_now, number, _share(fails & rows, count))
 
 
-def loosest(observed: Observed, proposals: Sequence[Proposal]) -> float | None:
-    """Choose the threshold that holds for several groups at once: the most lenient of those that rest on enough rows."""
-    numbers = [each.threshold for each in proposals if each.is_enough and each.threshold is not None]
-    if not numbers:
+def for_all(observed: Observed, proposals: Sequence[Proposal]) -> float | None:
+    """Choose the threshold that holds for several groups at once: the most lenient of those that rest on enough rows.
+
+    None: the present one stays, because no group has enough rows, because it is the same, or because a stricter one would rest on
+    one value.
+    """
+    threshold = observed.condition.threshold()
+    found = [(each.threshold, each.rests) for each in proposals if each.threshold is not None and each.rests != Rests.TOO_FEW_ROWS]
+    if threshold is None or not found:
         return None
     is_most = bool((observed.passes_high & ~observed.passes_low).any())
-    return max(numbers) if is_most else min(numbers)
+    number, rests = max(found) if is_most else min(found)
+    is_stricter = number < threshold.number if is_most else number > threshold.number
+    if number == threshold.number or (is_stricter and rests == Rests.ONE_VALUE):
+        return None
+    return number
 
 
-def rounded(exact: Decimal, *, upwards: bool, beyond: bool = False) -> float:
-    """Round to two digits, or three where two would move the number by more than 5 %, never to the other side.
+def rounded(exact: Decimal, digits: int, *, upwards: bool, beyond: bool = False) -> float:
+    """Round to so many digits, never to the other side; what is whole stays whole.
 
     `beyond`: the result is never the number itself.
 
-    >>> rounded(Decimal("0.4231"), upwards=True), rounded(Decimal(1090), upwards=False), rounded(Decimal(12), upwards=False, beyond=True)
-    (0.43, 1090.0, 11.0)
+    >>> rounded(Decimal("0.4231"), 2, upwards=True), rounded(Decimal(1049), 3, upwards=False), rounded(Decimal(12), 2, upwards=True, beyond=True)
+    (0.43, 1040.0, 13.0)
     """
     if exact == 0:
         return 0.0 if not beyond else (0.001 if upwards else -0.001)
-    mode = ROUND_CEILING if upwards else ROUND_FLOOR
-    for digits in (2, 3):
-        unit = Decimal(1).scaleb(exact.adjusted() - digits + 1)
-        if exact == exact.to_integral_value():
-            unit = max(unit, Decimal(1))
-        result = exact.quantize(unit, mode)
-        if beyond and result == exact:
-            result += unit if upwards else -unit
-        if abs(result - exact) <= abs(exact) * Decimal(str(_MOST_MOVED)):
-            break
+    unit = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+    if exact == exact.to_integral_value():
+        unit = max(unit, Decimal(1))
+    result = exact.quantize(unit, ROUND_CEILING if upwards else ROUND_FLOOR)
+    if beyond and result == exact:
+        result += unit if upwards else -unit
     return float(result)
 
 
