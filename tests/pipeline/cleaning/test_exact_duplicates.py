@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from liangji.core.errors import SchemaError
-from liangji.engine.gathered import exchange_batches
+from liangji.engine.gathered import GatheredKeys, exchange_batches
 from liangji.pipeline.cleaning.exact_duplicates import DropExactDuplicates
 
 
@@ -74,6 +78,26 @@ def test_what_an_earlier_version_has_is_dropped_for_its_record() -> None:
     batch = pa.RecordBatch.from_pydict({"id": ["a", "b", "c", "d"], "text": ["三", "二", "三", "一"]})
     (result,) = exchange_batches(DropExactDuplicates(), [batch], references=earlier)
     assert result["drop_detail"].to_pylist() == [None, "old1", "a", "old0"]
+
+
+def test_no_decision_is_given_on_rows_of_earlier_versions(tmp_path: Path) -> None:
+    operator = DropExactDuplicates()
+    batch = pa.RecordBatch.from_pydict({"id": ["old0", "old1", "a"], "text": ["一", "一", "一"]})
+
+    def take(rows: NDArray[np.int64], columns: list[str]) -> pa.Table:
+        return pa.Table.from_batches([batch]).select(columns).take(pa.array(rows + 2))
+
+    with GatheredKeys(
+        [(lambda _names: [operator.keys(batch)], -2)],
+        rows=1,
+        reference_rows=2,
+        take=take,
+        memory_bytes=1 << 20,
+        threads=1,
+        scratch=tmp_path,
+    ) as gathered:
+        decisions = operator.prepare(gathered)
+    assert decisions.select(["row", "drop_detail"]).to_pylist() == [{"row": 0, "drop_detail": "old0"}]
 
 
 @pytest.mark.parametrize("memory_bytes", [1, 256 << 20])

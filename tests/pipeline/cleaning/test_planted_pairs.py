@@ -81,7 +81,7 @@ def test_the_measure_is_the_same_for_any_order_of_rows_threads_and_memory() -> N
     assert prepared(shuffled)[1] == findings
     batch = pa.RecordBatch.from_pydict({"id": [str(number) for number in range(400)], "text": texts})
     other: dict[str, Any] = {}
-    exchange_batches(DropNearDuplicates(), [batch[:123], batch[123:]], threads=3, memory_bytes=1, findings=other)
+    exchange_batches(DropNearDuplicates(), [batch[:300], batch[300:]], threads=3, memory_bytes=1, findings=other)
     assert other == findings
 
 
