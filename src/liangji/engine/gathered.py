@@ -92,7 +92,7 @@ class GatheredKeys:
         first = next(batches, None)
         if first is None:
             return
-        kind = _key_type(first.schema.field(column).type, column)
+        kind = key_type(first.schema.field(column).type, column)
         yield from self._shared(_followed(iter([first]), batches), kind, minimum, 0 if more is None else more.num_rows)
 
     def _shared(self, batches: Iterator[pa.RecordBatch], kind: pa.DataType, minimum: int, more: int) -> Iterator[pa.Table]:
@@ -107,7 +107,7 @@ class GatheredKeys:
         path = self.scratch / f"shared-{self._groupings}"
         with Spill(path, [np.dtype(words), row_type], memory_bytes=budget, threads=self.threads) as spill:
             for batch in batches:
-                keys, rows = _keys_and_rows(batch)
+                keys, rows = keys_and_rows(batch)
                 spill.add(hash_buckets(keys, BUCKET_BITS), keys, (rows + self.reference_rows).astype(row_type))
             spill.seal()
             self.spilled_bytes += spill.written_bytes
@@ -120,7 +120,7 @@ class GatheredKeys:
             for keys, rows in in_order(part, spill.ranges(most), self.threads):
                 self.check()
                 if len(rows):
-                    yield pa.table({"key": _key_array(keys, kind), "row": rows - self.reference_rows})
+                    yield pa.table({"key": key_array(keys, kind), "row": rows - self.reference_rows})
 
     def sql(self, query: str, **tables: pa.Table) -> pa.Table:
         """Run SQL; `tables` are seen under their names. An answer whose order matters must say ORDER BY.
@@ -169,19 +169,20 @@ class GatheredKeys:
         for source, base in self._sources:
             for batch in source(names):
                 self.check()
-                yield self._numbered(batch, base)
+                yield numbered(batch, base, self._excluded)
 
-    def _numbered(self, batch: pa.RecordBatch, base: int) -> pa.RecordBatch:
-        """Number the rows as in the dataset, and leave out those that are excluded."""
-        position = batch.schema.get_field_index("row")
-        rows = batch.column(position).to_numpy() + base
-        batch = batch.set_column(position, "row", pa.array(rows, pa.int64()))
-        if not len(rows):
-            return batch
-        start, end = self._excluded.searchsorted([rows[0], rows[-1] + 1])
-        if start == end:
-            return batch
-        return batch.filter(pa.array(np.isin(rows, self._excluded[start:end], invert=True)))
+
+def numbered(batch: pa.RecordBatch, base: int, excluded: NDArray[np.int64]) -> pa.RecordBatch:
+    """Number the rows of a batch from `base` on, and leave out those that are excluded; these are given in ascending order."""
+    position = batch.schema.get_field_index("row")
+    rows = batch.column(position).to_numpy() + base
+    batch = batch.set_column(position, "row", pa.array(rows, pa.int64()))
+    if not len(rows):
+        return batch
+    start, end = excluded.searchsorted([rows[0], rows[-1] + 1])
+    if start == end:
+        return batch
+    return batch.filter(pa.array(np.isin(rows, excluded[start:end], invert=True)))
 
 
 def key_file(path: Path) -> Source:
@@ -213,7 +214,11 @@ def _followed(first: Iterator[pa.RecordBatch], then: pa.RecordBatch | Iterator[p
     yield from [then] if isinstance(then, pa.RecordBatch) else then
 
 
-def _key_type(kind: pa.DataType, column: str) -> pa.DataType:
+def key_type(kind: pa.DataType, column: str) -> pa.DataType:
+    """Give the type of one key of a column.
+
+    Raises: SchemaError where it is none that rows can share.
+    """
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         kind = kind.value_type
     if kind not in (pa.uint64(), _WIDE_KEY):
@@ -221,7 +226,7 @@ def _key_type(kind: pa.DataType, column: str) -> pa.DataType:
     return kind
 
 
-def _keys_and_rows(batch: pa.RecordBatch) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def keys_and_rows(batch: pa.RecordBatch) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Give each key of a batch, uint64[keys, words], and its row. Bytes become numbers that sort as they do."""
     rows, keys = batch.column("row").to_numpy(), batch.column(1)
     if pa.types.is_nested(keys.type):
@@ -237,9 +242,10 @@ def _keys_and_rows(batch: pa.RecordBatch) -> tuple[NDArray[np.uint64], NDArray[n
     return words.astype(np.uint64).reshape(-1, 2), rows
 
 
-def _key_array(keys: NDArray[np.uint64], kind: pa.DataType) -> pa.Array:
+def key_array(keys: NDArray[np.uint64], kind: pa.DataType) -> pa.Array:
+    """Turn keys, uint64[keys, words] or uint64[keys], back into a column of their type."""
     if kind != _WIDE_KEY:
-        return pa.array(keys, kind)
+        return pa.array(keys.ravel(), kind)
     return pa.FixedSizeBinaryArray.from_buffers(kind, len(keys), [None, pa.py_buffer(keys.astype(">u8").tobytes())])
 
 

@@ -20,6 +20,7 @@ from liangji.core.digest import canonical_hash
 from liangji.engine.recipe import Step
 from liangji.engine.views import ROW
 from liangji.stores.facts import VersionFacts
+from liangji.stores.tables import Tables
 from liangji.stores.workspace import Workspace
 
 EVERY_VERSION = "*"
@@ -91,13 +92,9 @@ class References:
         """Give the keys of each version, and the number of its first row."""
         name = index_name(self.step)
         return [
-            (partial(self._keys, f"{facts.dataset}/{name}", self._tables(facts)[name]), base)
+            (partial(_keys, self.workspace.tables, f"{facts.dataset}/{name}", self._tables(facts)[name]), base)
             for facts, base in zip(self.versions, self.bases, strict=True)
         ]
-
-    def _keys(self, table: str, version: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-        names = None if columns is None else list(dict.fromkeys((ROW, *columns)))
-        return self.workspace.tables.scan(table, version, names)
 
     def take(self, rows: NDArray[np.int64], columns: list[str]) -> pa.Table:
         """Fetch columns of single rows, numbered from -rows to -1 and given in ascending order."""
@@ -108,6 +105,11 @@ class References:
                 inside = (rows[first:end] - base).tolist()
                 parts.append(self.workspace.tables.take(f"{facts.dataset}/rows", facts.tables["rows"], inside, columns))
         return pa.concat_tables(parts)
+
+
+def _keys(tables: Tables, table: str, version: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    names = None if columns is None else list(dict.fromkeys((ROW, *columns)))
+    return tables.scan(table, version, names)
 
 
 def write_index(workspace: Workspace, dataset: str, version: str, step: Step, batches: Iterator[pa.RecordBatch]) -> None:
