@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import numpy as np
 import orjson
@@ -28,26 +29,33 @@ _PASS_BYTES = 256 << 20
 
 def row_digests(batch: pa.RecordBatch, schema: pa.Schema) -> bytes:
     """Digest each record of a batch over the columns of `schema`: 32 bytes a row, in the order of the rows."""
-    fixed = np.zeros((batch.num_rows, 2 * len(schema)), "<i8")
-    variable: list[list[bytes]] = []
+    rows = batch.num_rows
+    if not rows:
+        return b""
+    fixed = np.zeros((rows, 2 * len(schema)), "<i8")
+    variable: list[pa.Array] = []
     for position, field in enumerate(schema):
         column = batch.column(field.name)
         if column.type != field.type:
             column = column.cast(field.type)
         fixed[:, 2 * position] = column.is_valid().to_numpy(zero_copy_only=False)
-        values, lengths = _encode(column)
-        fixed[:, 2 * position + 1] = lengths
+        values, fixed[:, 2 * position + 1] = _encode(column)
         if values is not None:
             variable.append(values)
-    width = 16 * len(schema)
-    heads = fixed.tobytes()
-    return b"".join(
-        hashlib.sha256(b"".join((heads[row * width : (row + 1) * width], *parts))).digest()
-        for row, parts in enumerate(zip(*variable, strict=True))
-    )
+    empty = pa.scalar(b"", pa.large_binary())
+    joined = pc.binary_join_element_wise(_as_binary(fixed), *variable, empty, null_handling="replace", null_replacement=b"")
+    _, ends, data = joined.buffers()
+    view, sha256 = memoryview(data), hashlib.sha256
+    return b"".join([sha256(view[start:end]).digest() for start, end in pairwise(np.frombuffer(ends, "<i8", rows + 1).tolist())])
 
 
-def _encode(column: pa.Array) -> tuple[list[bytes] | None, NDArray[np.int64]]:
+def _as_binary(rows: NDArray[np.int64]) -> pa.Array:
+    """Give the bytes of each row of a table of numbers."""
+    ends = np.arange(len(rows) + 1, dtype=np.int64) * (rows.itemsize * rows.shape[1])
+    return pa.Array.from_buffers(pa.large_binary(), len(rows), [None, pa.py_buffer(ends), pa.py_buffer(rows)])
+
+
+def _encode(column: pa.Array) -> tuple[pa.Array | None, NDArray[np.int64]]:
     """Give the bytes of a variable-length column (None for a number) and its lengths (or its values)."""
     kind = column.type
     if pa.types.is_integer(kind):
@@ -55,10 +63,13 @@ def _encode(column: pa.Array) -> tuple[list[bytes] | None, NDArray[np.int64]]:
     if pa.types.is_floating(kind):
         return None, pc.fill_null(column, 0.0).cast(pa.float64()).to_numpy(zero_copy_only=False).view("<i8")
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        values = [value or b"" for value in column.cast(pa.large_binary()).to_pylist()]
+        values = column.cast(pa.large_string()).cast(pa.large_binary())
+    elif pa.types.is_list(kind) and not column.null_count and not len(column.flatten()):
+        values = pa.repeat(pa.scalar(b"[]", pa.large_binary()), len(column))  # a collected record has no parents: no JSON a row
     else:
-        values = [b"" if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in column.to_pylist()]
-    return values, np.fromiter(map(len, values), np.int64, len(values))
+        written = [None if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in column.to_pylist()]
+        values = pa.array(written, pa.large_binary())
+    return values, pc.fill_null(pc.binary_length(values), 0).to_numpy(zero_copy_only=False)
 
 
 def combine(digests: bytes) -> str:
