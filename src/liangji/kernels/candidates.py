@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from liangji.kernels.buffers import TextBuffers
+from liangji.kernels.characters import decode
 
 DIGITS, AT, COLONS, PLATE, TOKEN, LABEL, NAME = 1, 2, 4, 8, 16, 32, 64
 
@@ -111,7 +112,7 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
             width = 1
             code, kind = np.int64(0), np.int64(0)
             if at < last:
-                byte = data[at]
+                byte = data[np.uint64(at)]
                 if 97 <= byte <= 122:  # most of the bytes of many texts: a run of small letters opens nothing by itself
                     if word_letters == 0:
                         word = np.uint64(0)
@@ -119,10 +120,13 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                         token_start, token_letters, token_digits, token_marks, token_changes, token_kind = at, 0, 0, 0, 0, 0
                         token_beyond_hexadecimal = 0
                     begin = at
-                    while at < last and 97 <= data[at] <= 122:
-                        if data[at] > 102:
+                    while at < last:
+                        byte = data[np.uint64(at)]
+                        if byte < 97 or byte > 122:
+                            break
+                        if byte > 102:
                             token_beyond_hexadecimal = 1
-                        word = (word << np.uint64(8)) | np.uint64(data[at])
+                        word = (word << np.uint64(8)) | np.uint64(byte)
                         at += 1
                     word_letters += at - begin
                     token_letters += at - begin
@@ -130,24 +134,28 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                         token_changes += 1
                     token_kind = 2
                     digits, gap = 0, 0
-                    previous_flags, previous_code = np.int64(_LETTER), np.int64(data[at - 1])
+                    previous_flags, previous_code = np.int64(_LETTER), np.int64(word & np.uint64(0xFF))
+                    if byte == 32 and at < last and token_digits == 0 and token_marks == 0 and token_changes < 6:
+                        if not endings[_ending(word)]:  # a plain word and the space behind it: neither a token nor a label
+                            token_start, word_letters = np.int64(-1), 0
+                            previous_flags, previous_code = np.int64(0), np.int64(32)
+                            at += 1
                     continue
                 if byte < 0x80:
                     code = np.int64(byte)
                     kind = np.int64(classes[byte])
-                elif byte < 0xE0:
-                    width = 2
-                    code = ((np.int64(byte) & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F)
-                    kind = np.int64(classes[code])
                 elif byte < 0xF0:
-                    width = 3
-                    code = (
-                        ((np.int64(byte) & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
-                    )
-                    kind = np.int64(classes[code])
-                    if kind == 0 and token_start < 0 and word_letters == 0 and digits == 0:
+                    code, width = decode(data, at)
+                    kind = np.int64(classes[np.uint64(code)])
+                    if width == 3 and kind == 0 and token_start < 0 and word_letters == 0 and digits == 0:
                         at += 3
-                        previous_flags, previous_code = kind, code
+                        while at < last and 0xE0 <= data[np.uint64(at)] < 0xF0:  # more of such characters, of which much is made
+                            following, _ = decode(data, at)
+                            if classes[np.uint64(following)]:
+                                break
+                            code = following
+                            at += 3
+                        previous_flags, previous_code = np.int64(0), code
                         continue
                 else:
                     width = 4
