@@ -50,7 +50,8 @@ class Outcome:
     view: View  # the rows that are in at its end
     lineage: str = ""  # names the root, where other runs know it too
     keys: list[Layer] = field(default_factory=list)  # for each gathering exchange
-    digests: Layer | None = None  # of the records, in the final segment
+    records: list[pa.RecordBatch] | None = None  # the rows with all their columns, in the final segment
+    digests: Layer = field(default_factory=Layer)  # of these records
     dropped: list[Dropped] = field(default_factory=list)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[str, StepCount] = field(default_factory=dict)
@@ -93,7 +94,9 @@ def run_segment(
             _lay(plan, link, outcome, remembered)
     _gather(plan, segment, outcome, remembered)
     if segment.is_final:
-        outcome.digests = _digested(plan, segment, outcome, remembered)
+        batches = list(outcome.view.batches())
+        outcome.records = [batch for _, batch in batches]
+        outcome.digests = _digested(plan, segment, outcome, batches, remembered)
     for count in outcome.counts.values():
         count.check()
     return outcome
@@ -413,15 +416,20 @@ def _keys(plan: Plan, step: Step, view: View) -> Part:
     return Part(view.rows, keys.select([ROW, *(name for name in keys.column_names if name != ROW)]), {}, failures)
 
 
-def _digested(plan: Plan, segment: Segment, outcome: Outcome, remembered: Remembered) -> Layer:
+def _digested(
+    plan: Plan, segment: Segment, outcome: Outcome, batches: Sequence[tuple[Rows, pa.RecordBatch]], remembered: Remembered
+) -> Layer:
     """Digest the records that are in; a version is named by them."""
-    view, layer = outcome.view, _known(outcome, remembered, segment.links[-1].identity, DIGEST)
-    missing = layer.missing(view.rows)
+    layer = _known(outcome, remembered, segment.links[-1].identity, DIGEST)
+    missing = layer.missing(outcome.view.rows)
     if not len(missing) and layer.parts:
         return layer
     schema = record_schema(plan.recipe.kind, plan.recipe.modality)
-    found = b"".join(row_digests(batch, schema) for _, batch in view.only(missing).batches())
-    digests = pa.FixedSizeBinaryArray.from_buffers(pa.binary(DIGEST_BYTES), len(missing), [None, pa.py_buffer(found)])
+    found = []
+    for rows, batch in batches:
+        is_missing = np.isin(rows, missing, assume_unique=True)
+        found.append(row_digests(batch if is_missing.all() else batch.filter(pa.array(is_missing)), schema))
+    digests = pa.FixedSizeBinaryArray.from_buffers(pa.binary(DIGEST_BYTES), len(missing), [None, pa.py_buffer(b"".join(found))])
     return layer.with_part(Part(missing, pa.table({ROW: missing, DIGEST: digests})))
 
 

@@ -159,7 +159,7 @@ class UnitFiles:
 
     def root(self, facts: dict[str, Any]) -> Root:
         place = facts["place"]
-        return Root(tuple(facts["lengths"]), facts["size_bytes"], partial(self.batches, place), place)
+        return Root(tuple(facts["lengths"]), facts["size_bytes"], partial(self.batches, place), place).held()
 
     def layer(self, name: str, parts: Sequence[dict[str, Any]]) -> Layer:
         return Layer(name, [self._part(part) for part in parts])
@@ -334,18 +334,17 @@ def finish(
     view = outcome.view
     root, layers, fragments = None, [], []
     writing.add(ROOT_ROWS, view.rows.astype(np.int64).tobytes())
-    if outcome.digests is None:  # other segments follow
+    if outcome.records is None:  # other segments follow
         root, layers = writing.root(view.root), [writing.layer(layer) for layer in view.layers]
     else:
         writing.add(DIGEST, _in_order(outcome.digests.columns, view.rows))
-        batches = (batch for _, batch in view.batches())
         if view.size_bytes >= _FRAGMENT_BYTES:
-            fragments = tables.stage(f"{plan.recipe.dataset}/rows", plan.schema, batches)
+            fragments = tables.stage(f"{plan.recipe.dataset}/rows", plan.schema, outcome.records)
         elif len(view.rows):
-            writing.add("rows", (plan.schema, batches))
+            writing.add("rows", (plan.schema, outcome.records))
     keys = [writing.layer(layer) for layer in outcome.keys]
     dropped = writing.dropped(outcome.dropped)
-    known = [*view.layers, *outcome.keys, *([] if outcome.digests is None else [outcome.digests])]
+    known = [*view.layers, *outcome.keys, outcome.digests]
     made = {layer.name: writing.layer(layer) for layer in known if layer.name}
     quarantined = [writing.add("quarantined", _quarantine(outcome))] if outcome.quarantined else []
     writing.commit()

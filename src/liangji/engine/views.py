@@ -51,6 +51,21 @@ class Root:
 
         return Root(tuple(batch.num_rows for batch in batches), sum(batch.nbytes for batch in batches), read)
 
+    def held(self) -> Root:
+        """Give the same root, which holds the batches once they have been read with all columns."""
+        held: dict[int, pa.RecordBatch] = {}
+
+        def read(numbers: Sequence[int], columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+            if columns is not None:
+                yield from self.read(numbers, columns)
+                return
+            for number in numbers:
+                if number not in held:
+                    (held[number],) = self.read([number], None)
+                yield held[number]
+
+        return replace(self, read=read)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
