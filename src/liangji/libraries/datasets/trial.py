@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from liangji.core.digest import row_digests
-from liangji.core.errors import InputError
+from liangji.core.errors import InputError, SchemaError
 from liangji.core.operator import PARENT_ROW, OperatorKind, Warmable
 from liangji.core.reading import SourceFile
 from liangji.core.schema import DECISION, DROP_REASON, payload_fields, record_schema
@@ -30,8 +30,10 @@ from liangji.libraries.datasets.sampling import stretches
 from liangji.libraries.datasets.source import Inputs
 from liangji.stores.tables import Tables
 
-SIZE_BYTES = 16_000_000  # of records: a few seconds
+SIZE_BYTES = 32_000_000  # of records: a few seconds, and long enough to even out what else the machine does
 _HASHED_BYTES = 32 << 20
+_JOINED = 4  # stretches are read as one where files are long
+_LONG_FILE_BYTES = 4 << 20
 _FEW_ROWS = 16  # for the first call
 
 T = TypeVar("T")
@@ -41,7 +43,7 @@ Batches = list[pa.RecordBatch]
 def try_recipe(plan: Plan, size_bytes: int = SIZE_BYTES) -> Trial:
     """Read about `size_bytes` of records, evenly over the inputs, and take them through every stage of a build.
 
-    Raises: InputError where an input matches nothing, or no record can be read; whatever a step raises on these records.
+    Raises: InputError where an input matches nothing, or no record can be read; SchemaError where a step lacks a column.
     """
     pa.set_cpu_count(1)  # as a build does
     _, start_seconds = _timed(lambda: _warm_up(plan))
@@ -100,9 +102,14 @@ def _hash_seconds_per_byte() -> float:
 
 
 def _chosen(files: Sequence[SourceFile], size_bytes: int) -> list[tuple[SourceFile, int]]:
-    if sum(file.size_bytes for file in files) <= size_bytes:
+    """Choose what to read: everything where that is little, else long stretches of some files, since readers read ahead."""
+    total = sum(file.size_bytes for file in files)
+    if total <= size_bytes:
         return [(file, size_bytes) for file in files]
-    return stretches(files, size_bytes)
+    chosen = stretches(files, size_bytes)
+    if total < _JOINED * size_bytes or total < _LONG_FILE_BYTES * len(files):
+        return chosen
+    return [(file, _JOINED * most) for file, most in chosen[::_JOINED]]
 
 
 def _try_step(plan: Plan, step: Step, batches: Batches, trial: Trial) -> Batches:
@@ -110,10 +117,25 @@ def _try_step(plan: Plan, step: Step, batches: Batches, trial: Trial) -> Batches
     trial.stages.append(stage)
     if step.operator.kind is OperatorKind.EXCHANGE:
         return _try_exchange(step, batches, stage)
-    _, first = _timed(lambda: step.operator(batches[0].slice(0, _FEW_ROWS)))
+    _, first = _timed(lambda: _survivors(step, batches[0].slice(0, _FEW_ROWS)))
     trial.start_seconds += first
-    results, stage.cpu_seconds = _timed(lambda: [step.operator(batch) for batch in batches])
+    results, stage.cpu_seconds = _timed(lambda: [each for batch in batches for each in _survivors(step, batch)])
     return _kept(results)
+
+
+def _survivors(step: Step, batch: pa.RecordBatch) -> Batches:
+    """Run an operator; where that fails, halve the batch until the bad rows stand alone, and leave them out, as a build does."""
+    try:
+        return [step.operator(batch)]
+    except (MemoryError, SchemaError):  # a missing column is a fault of the recipe, not of a row
+        raise
+    except Exception:
+        if not batch.num_rows:
+            raise
+        if batch.num_rows == 1:
+            return _survivors(step, batch.slice(0, 0))
+        middle = batch.num_rows // 2
+        return _survivors(step, batch.slice(0, middle)) + _survivors(step, batch.slice(middle))
 
 
 def _try_exchange(step: Step, batches: Batches, stage: StageTrial) -> Batches:
