@@ -212,10 +212,13 @@ class UnitFiles:
         if not unit.dropped:
             return
         decided = self.table(f"{unit.folder}/dropped")
+        roots: dict[str, Root] = {}  # read once for all groups
         for number, group in enumerate(unit.dropped):
             table = decided.filter(pa.array(decided[_GROUP].to_numpy() == number)).combine_chunks()
             layers = tuple(self.layer("", parts) for parts in group["layers"])
-            view = View(self.root(group["root"]), table[ROW].to_numpy(), layers)
+            place = group["root"]["place"]
+            root = roots[place] = roots.get(place) or self.root(group["root"])
+            view = View(root, table[ROW].to_numpy(), layers)
             base = 0
             for rows, batch in view.batches():
                 why = [table[column.name].combine_chunks().slice(base, len(rows)) for column in DECISION]
