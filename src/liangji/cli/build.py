@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from liangji.cli.deduplication import write_deduplication
 from liangji.cli.output import (
     explained,
     explained_reason,
@@ -97,6 +98,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "expanded": ledger["expanded"],
         "dropped": ledger["dropped"],
         "quarantined": ledger["quarantined"],
+        "findings": version.findings,
         "seconds": round(result.seconds, 3),
         "units_run": result.units_run,
         "units_reused": result.units_reused,
@@ -140,6 +142,7 @@ def show_result(result: RunResult) -> None:
             quarantined=f"{ledger['quarantined']:,}",
         )
     )
+    write_deduplication(version.findings)
     reused = say("build.reused", units=result.units_reused) if result.units_reused else ""
     click.echo(
         say("build.took", time=format_duration(result.seconds), seconds=f"{result.seconds:.1f}", units=result.units_run) + reused

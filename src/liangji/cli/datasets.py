@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import click
 
+from liangji.cli.deduplication import write_deduplication
 from liangji.cli.output import (
     explained,
     explained_reason,
@@ -73,6 +74,7 @@ def show(dataset: str, reference: str | None, *, as_json: bool, **place: Any) ->
     for reason, rows in sorted(ledger["dropped"].items(), key=lambda item: -item[1]):
         click.echo(f"  - {explained_reason(reason)}: {rows:,}")
     click.echo(say("datasets.quarantined", rows=f"{ledger['quarantined']:,}"))
+    write_deduplication(version.findings, indent="  ")
     click.echo(say("datasets.signals", names=", ".join(version.signals) or "-"))
 
 

@@ -42,11 +42,26 @@ QUARANTINED = [
         "content": b"kept aside",
     }
 ]
+FINDINGS = {
+    "2 drop_exact_duplicates": {"spilled_bytes": 0, "against": ["corpus@0123456789abcdef0123456789abcdef"]},
+    "3 drop_near_duplicates": {
+        "candidate_pairs": 323,
+        "compared_pairs": 296,
+        "planted_pairs": [
+            {"similarity_from": 0.75, "similarity_to": 0.875, "planted": 40, "found": 39, "recall": 0.975, "low": 0.871186}
+            | {"high": 0.995573},
+            {"similarity_from": 0.875, "similarity_to": 1.0, "planted": 0, "found": 0, "recall": None, "low": 0.0, "high": 1.0},
+        ],
+        "planted_below": {"similarity_from": 0.65, "similarity_to": 0.75, "planted": 33, "dropped": 0},
+        "spilled_bytes": 486_737,
+    },
+}
 
 
 @pytest.fixture
 def report(stage: Callable[..., Any]) -> QualityReport:
-    facts, tables = stage(ROWS, signals=SIGNALS, dropped={"too_few_words": 3, "exact_duplicate": 1}, quarantined=QUARANTINED)
+    dropped = {"too_few_words": 3, "exact_duplicate": 1}
+    facts, tables = stage(ROWS, signals=SIGNALS, dropped=dropped, quarantined=QUARANTINED, findings=FINDINGS)
     statements = {"technical_support": "data@example.org", "limitations": "只有一条产线"}
     wanted = Requirements(
         minimum_rows=10, earliest_time="2026-01-01", coverage={"language": ["zh", "en", "ja"]}, statements=statements
@@ -126,6 +141,30 @@ def test_the_page_stands_alone_and_every_word_is_known(report: QualityReport, la
     assert "<svg" in page
     for code in ("0101", "0208", "02080107", "0305"):
         assert f'<span class="code">{code}</span>' in page
+
+
+@pytest.mark.parametrize(("language", "below"), [("zh", "低于阈值"), ("en", "below the threshold")])
+def test_the_page_tells_what_deduplication_measured_of_itself(report: QualityReport, language: Any, below: str) -> None:
+    page = to_html(report, language)
+    rows = [re.findall(r">([^<>]+)<", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page)]
+    first = rows.index(["0.750–0.875", "40", "39", "97.5%", "87.1–99.6%"])
+    assert rows[first + 1] == ["0.875–1.000", "0", "0", "—", "—"]
+    assert rows[first + 2][1:] == ["40", "39", "97.5%", "87.1–99.6%"]
+    assert rows[first + 3][:4] == ["0.65–0.75 ", below, "33", "0"]
+    assert ["2 drop_exact_duplicates", "corpus@0123456789abcdef0123456789abcdef"] in rows
+
+
+def test_a_version_without_deduplication_has_no_section_of_it(stage: Callable[..., Any]) -> None:
+    report = assemble(*stage([{"text": "一"}]))
+    assert report.deduplication == []
+    assert topic("report", "en")["sections"]["deduplication"] not in to_html(report, "en")
+
+
+def test_of_many_earlier_versions_the_page_names_twenty(stage: Callable[..., Any]) -> None:
+    versions = [f"corpus@{number:032x}" for number in range(23)]
+    page = to_html(assemble(*stage([{"text": "一"}], findings={"1 drop_exact_duplicates": {"against": versions}})), "en")
+    assert [version in page for version in versions] == [True] * 20 + [False] * 3
+    assert "3 more in the JSON report" in page
 
 
 def test_names_from_outside_are_no_markup(stage: Callable[..., Any]) -> None:

@@ -16,7 +16,8 @@ import orjson
 import pyarrow as pa
 
 from liangji.core.records import RecordContext
-from liangji.locales import text
+from liangji.locales import Language, text
+from liangji.pipeline.evaluation.deduplication import DeduplicationCheck, deduplication_checks, summary
 from liangji.pipeline.evaluation.distributions import Distribution, Share
 from liangji.pipeline.evaluation.documentation import Aspect, aspects
 from liangji.pipeline.evaluation.indicators import DimensionSummary, Given, Result, evaluate, summarise
@@ -26,6 +27,7 @@ from liangji.stores.facts import VersionFacts
 from liangji.stores.tables import Tables
 
 SCHEMA = "liangji-quality-report-1"
+_LANGUAGES: tuple[Language, ...] = ("zh", "en")
 _EXAMPLES = 10
 _BATCH_ROWS = 256  # several batches are read ahead: with documents of a megabyte that is still a quarter of a gigabyte each
 _MESSAGE_CHARACTERS = 200  # an error message is shown up to here
@@ -83,6 +85,7 @@ class QualityReport:
     identity: Identity
     counters: Counters
     ledger: dict[str, Any]  # as the engine closed it, with `closes`: rows in + expanded = rows out + dropped + quarantined
+    deduplication: list[DeduplicationCheck]
     dimensions: list[DimensionSummary]
     indicators: list[Result]
     aspects: list[Aspect]
@@ -107,6 +110,7 @@ def assemble(facts: VersionFacts, tables: Tables, requirements: Requirements | N
         _identity(facts),
         Counters(scan.rows, scan.tokens, scan.characters, scan.size_bytes, scan.generated, scan.annotated),
         {**facts.ledger, "closes": closes(facts.ledger)},
+        deduplication_checks(facts.findings),
         summarise(indicators),
         indicators,
         document,
@@ -122,11 +126,13 @@ def assemble(facts: VersionFacts, tables: Tables, requirements: Requirements | N
 
 
 def to_json(report: QualityReport) -> bytes:
-    """Write a report as indented JSON, with the names of the indicators in both languages beside their codes."""
+    """Write a report as indented JSON, with the names of the indicators and the summaries of the checks in both languages."""
     value = asdict(report)
+    for check, written in zip(report.deduplication, value["deduplication"], strict=True):
+        written["summary"] = {language: summary(check, language) for language in _LANGUAGES}
     for indicator in value["indicators"]:
         for result in [indicator, *indicator["details"]]:
-            result["name"] = {language: indicator_name(result["code"], language) for language in ("zh", "en")}
+            result["name"] = {language: indicator_name(result["code"], language) for language in _LANGUAGES}
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from liangji.core.units import format_size
+from liangji.core.units import format_percent, format_size
 from liangji.locales import Language, text, topic
 from liangji.pipeline.evaluation import charts
 from liangji.pipeline.evaluation.charts import Bar, FunnelStep, number_text
+from liangji.pipeline.evaluation.deduplication import DeduplicationCheck, SimilarityRange, summary
 from liangji.pipeline.evaluation.distributions import Distribution, Share
 from liangji.pipeline.evaluation.indicators import Evidence, Result, State
 from liangji.pipeline.evaluation.report import QualityReport, indicator_name
@@ -27,7 +28,7 @@ _WORDS_OF = {
     "unmeasured_columns": "fields",
     "rows_without_value": "fields",
 }  # evidence → group of words; others are among the values
-_INPUTS, _REASONS, _SHARES, _DISTRIBUTIONS = 200, 4, 12, 18  # shown; the JSON report has them all
+_INPUTS, _REASONS, _SHARES, _DISTRIBUTIONS, _AGAINST = 200, 4, 12, 18, 20  # shown; the JSON report has them all
 
 
 def to_html(report: QualityReport, language: Language = "zh") -> str:
@@ -166,6 +167,27 @@ class _Page:
             parts.append(self.say("values.set_aside", rows=number_text(step["quarantined"])))
         return self._join(parts) if parts else ""
 
+    def deduplication_summary(self, check: DeduplicationCheck) -> str:
+        return summary(check, self._language)
+
+    def similarities(self, similarity_from: float, similarity_to: float) -> str:
+        digits = max(2, *(len(f"{bound:g}") - 2 for bound in (similarity_from, similarity_to)))
+        return f"{similarity_from:.{digits}f}–{similarity_to:.{digits}f}"
+
+    def recall(self, counts: SimilarityRange) -> str:
+        return "—" if counts.recall is None else f"{_one_digit(counts.recall)}%"
+
+    def interval(self, counts: SimilarityRange) -> str:
+        if counts.recall is None:
+            return "—"
+        return f"{_one_digit(counts.low)}–{_one_digit(counts.high, upwards=True)}%"
+
+    def against(self, check: DeduplicationCheck) -> list[str]:
+        return check.against[:_AGAINST]
+
+    def more_against(self, check: DeduplicationCheck) -> int:
+        return max(len(check.against) - _AGAINST, 0)
+
     def distributions(self) -> list[tuple[Distribution, Markup]]:
         """Draw what varies: the signals that have a word of their own first, in the order of the words."""
         words = list(topic("report", self._language)["signals"])
@@ -207,6 +229,11 @@ class _Page:
     @property
     def more_inputs(self) -> int:
         return max(len(self._report.inputs) - _INPUTS, 0)
+
+
+def _one_digit(share: float, *, upwards: bool = False) -> str:
+    """Write a share in percent with a digit behind the point, so that a column of them is in line."""
+    return f"{float(format_percent(share, upwards=upwards)):.1f}"
 
 
 def _floor(percent: float) -> float:

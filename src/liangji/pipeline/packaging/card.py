@@ -99,6 +99,15 @@ class _Words:
         key = "scale_of_media" if aspect["code"] == "scale" and is_media else aspect["code"]
         return self.say(f"texts.{key}", **self._values(aspect["values"]))
 
+    def deduplication(self, check: Mapping[str, Any]) -> list[str]:
+        """Say what a step of deduplication measured of itself, and what it compared with."""
+        sentences = []
+        if check["total"]:
+            sentences.append(self.say("texts.deduplication", step=check["step"], summary=check["summary"][self._language]))
+        if check["against"]:
+            sentences.append(self.say("texts.against", step=check["step"], versions=self._value(check["against"])))
+        return sentences
+
     def _values(self, values: Mapping[str, Any]) -> dict[str, str]:
         counters = self._report["counters"]
         tokens = counters["tokens"]
