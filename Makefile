@@ -35,8 +35,8 @@ lint: $(VENV)/installed-dev ## style, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/installed-dev ## measure what the docs claim
-	@$(BIN)/python -m bench
+bench: $(VENV)/installed-dev ## measure speed beside other tools and write docs/guide/speed.md; without them: make bench ARGS=--no-peers
+	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/installed-dev ## write docs/reference from the code
 	@$(BIN)/python docs/generate.py

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -161,7 +162,7 @@ class Chain:
             tokens = _TOKEN.findall(text)
             self._starts += tokens[:1]
             before = "\n"
-            for token, following in zip(tokens, tokens[1:], strict=False):
+            for token, following in pairwise(tokens):
                 self._follows.setdefault(before[-1] + token if len(token) == 1 else token, []).append(following)
                 before = token
 

@@ -18,7 +18,7 @@ _HEAD = """\
 # How fast operators and stages were on the machine named, on one thread: written by `python -m bench --write-rates`, not by hand.
 # mb_per_cpu_second: MB of text (UTF-8) a CPU-second, on text that is half Chinese and half English.
 # scratch_bytes_per_text_byte: what is left on disk for a later step. peak_memory_bytes: of the process that measured it.
-# variants: the same operator with other options than its defaults.
+# rows_per_cpu_second: pairs of key and row that are grouped. variants: the same operator with other options than its defaults.
 """
 STAGES = ("read_parquet", "read_jsonl", "aggregate", "digest", "stage_rows", "unit_files", "shared_rows")
 # Operator → measured step; then its variants: options → measured step.
@@ -54,9 +54,9 @@ def write_rates(results: Results, file: Path = FILE) -> None:
         found = results.select(OURS, step)
         if found:
             rates[name] = _rate(found, results.select(OURS, KEYS[name]) if name in KEYS else found)
-    for name, variants in VARIANTS.items():
+    for name in rates.keys() & VARIANTS.keys():
         rates[name]["variants"] = [
-            {"options": options, **_rate(found, found)} for options, step in variants if (found := results.select(OURS, step))
+            {"options": options, **_rate(found, found)} for options, step in VARIANTS[name] if (found := results.select(OURS, step))
         ]
     content = {
         "machine": f"{results.machine.processor}, {results.machine.cores} cores",
@@ -68,11 +68,15 @@ def write_rates(results: Results, file: Path = FILE) -> None:
 
 
 def _rate(found: list[Measurement], keys: list[Measurement]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"mb_per_cpu_second": _rounded(rate(found))}
+    pairs = sum(one.figures.get("pairs", 0) for one in found)
+    if pairs:
+        entry["rows_per_cpu_second"] = int(_rounded(pairs / sum(one.net_cpu_seconds for one in found)))
     scratch = sum(one.figures.get("scratch_bytes", 0) for one in keys)
-    rows = [one.figures["rows_per_cpu_second"] for one in found if "rows_per_cpu_second" in one.figures]
-    if rows:
-        return {"rows_per_cpu_second": round(min(rows)), "peak_memory_bytes": max(one.peak_memory_bytes for one in found)}
-    entry: dict[str, Any] = {"mb_per_cpu_second": float(f"{rate(found):.3g}")}
     if scratch:
-        entry["scratch_bytes_per_text_byte"] = round(scratch / sum(one.text_bytes for one in keys), 4)
+        entry["scratch_bytes_per_text_byte"] = _rounded(scratch / sum(one.text_bytes for one in keys))
     return {**entry, "peak_memory_bytes": max(one.peak_memory_bytes for one in found)}
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

@@ -2,7 +2,7 @@
 
 The corpus is read as a build reads it, in batches of about 4 MB; only the step is timed, pass after pass, and the best pass counts.
 Prints one JSON object: `text_bytes` and `documents` of a pass, `net_cpu_seconds` of the best pass without start-up and, unless the
-step is one of reading, without reading; `scratch_bytes` that it leaves for a later step; `passes`, the seconds of each.
+step is one of reading, without reading; `passes`, the seconds of each; and the figures of a `Pass`.
 """
 
 from __future__ import annotations
@@ -11,35 +11,39 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench.corpus import LANGUAGES, PARTS, parts
+from bench.peers.protocol import caught
 from liangji.core import registry
 from liangji.core.digest import row_digests
 from liangji.core.operator import OperatorKind
-from liangji.core.schema import Kind, record_schema
-from liangji.engine.gathered import exchange_batches
+from liangji.core.schema import DROP_REASON, Kind, record_schema
+from liangji.engine.gathered import GatheredKeys, exchange_batches
 from liangji.pipeline.aggregation.records import shape
 from liangji.pipeline.collection.reading import read_raw
 
 BATCH_ROWS = 1400  # about 4 MB of the corpus, which is what a build hands to an operator
 WARM_ROWS = 8
+_LITTLE_MEMORY = 8 << 20  # so that the keys of the corpus go to disk, as those of a large dataset do
 SCHEMA = record_schema(Kind.PRETRAINING)
 
 
 class Pass(NamedTuple):
-    """What one pass over the files took."""
+    """What one pass over the files took, and whatever else it tells: `scratch_bytes` that a later step finds, `removed` documents."""
 
     cpu_seconds: float
-    scratch_bytes: int = 0
+    figures: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +97,48 @@ def apply(files: list[Path], make: Callable[[], Any], prepare: Callable[[], Any]
         result = call(batch)
         spent += time.process_time() - started
         scratch += result.nbytes if is_exchange else 0
-    return Pass(spent, scratch)
+    return Pass(spent, {"scratch_bytes": scratch} if is_exchange else {})
 
 
-def exchange(files: list[Path], make: Callable[[], Any], *, reads: bool = False) -> Pass:
-    """Time keys, the decision over all rows, and carrying it out; with `reads` also the reading of the files."""
+def exchange(files: list[Path], make: Callable[[], Any], *, reads: bool = False, planted: str | None = None) -> Pass:
+    """Time keys, the decision over all rows, and carrying it out; with `reads` also the reading of the files.
+
+    `planted`: tell how many of the planted copies of this kind were caught; empty: of every kind.
+    """
     operator = make()
     exchange_batches(operator, [next(batches(files)).slice(0, WARM_ROWS)])
-    if reads:
-        return Pass(timed(lambda: exchange_batches(operator, batches(files))))
-    given = list(batches(files))
-    return Pass(timed(lambda: exchange_batches(operator, given)))
+    given = None if reads else list(batches(files))
+    decided: list[pa.RecordBatch] = []
+    seconds = timed(lambda: decided.extend(exchange_batches(operator, given or batches(files))))
+    if planted is None:
+        return Pass(seconds)
+    found = pa.Table.from_batches(decided)
+    removed = found.filter(pc.is_valid(found[DROP_REASON]))["id"].to_pylist()
+    language = files[0].parent.name
+    return Pass(seconds, {"removed": len(removed), "caught": caught(language, found["id"].to_pylist(), removed, planted)})
+
+
+def shared_rows(files: list[Path]) -> Pass:
+    """Time the grouping of rows by shared keys on disk, on the bands of near duplicates: (key, row) pairs a second."""
+    operator = operator_named("drop_near_duplicates")
+    keys = [operator.keys(batch) for batch in batches(files)]
+    bases = np.cumsum([0, *(batch.num_rows for batch in batches(files))]).tolist()
+    pairs = sum(len(batch.column("bands").flatten()) for batch in keys)
+    with tempfile.TemporaryDirectory() as folder:
+        sources = [(partial(_whole, batch), base) for batch, base in zip(keys, bases, strict=False)]
+        with GatheredKeys(
+            sources, rows=bases[-1], take=_no_rows, memory_bytes=_LITTLE_MEMORY, threads=1, scratch=Path(folder) / "gathered"
+        ) as gathered:
+            seconds = timed(lambda: list(gathered.shared("bands")))
+    return Pass(seconds, {"pairs": pairs, "scratch_bytes": gathered.spilled_bytes})
+
+
+def _whole(batch: pa.RecordBatch, _: object) -> list[pa.RecordBatch]:
+    return [batch]
+
+
+def _no_rows(*_: object) -> pa.Table:
+    raise AssertionError
 
 
 def read(files: list[Path]) -> Pass:
@@ -144,7 +179,7 @@ def stage_rows(files: list[Path]) -> Pass:
     with tempfile.TemporaryDirectory() as folder:
         tables = Tables(folder)
         seconds = timed(lambda: tables.stage("bench/rows", SCHEMA, found))
-        return Pass(seconds, _size(Path(folder)))
+        return Pass(seconds, {"scratch_bytes": _size(Path(folder))})
 
 
 def unit_files(files: list[Path]) -> Pass:
@@ -163,7 +198,7 @@ def unit_files(files: list[Path]) -> Pass:
 
     with tempfile.TemporaryDirectory() as folder:
         seconds = timed(lambda: there_and_back(Path(folder) / "rows.arrow"))
-        return Pass(seconds, _size(Path(folder)))
+        return Pass(seconds, {"scratch_bytes": _size(Path(folder))})
 
 
 def _size(folder: Path) -> int:
@@ -175,15 +210,15 @@ def _operator(name: str, **options: Any) -> Callable[[list[Path]], Pass]:
 
 
 _MEASURED = {words: partial(operator_named, "measure_text", words=words) for words in ("whitespace", "script")}
-_EXACT, _NEAR = partial(operator_named, "drop_exact_duplicates"), partial(operator_named, "drop_near_duplicates")
+_EXACT, _NEAR = partial(operator_named, "drop_exact_duplicates"), partial(operator_named, "drop_near_duplicates", similarity=0.7)
 
 STEPS = {
     "statistics_whitespace": Step(_operator("measure_text", words="whitespace")),
     "statistics_script": Step(_operator("measure_text", words="script")),
     "minhash_signatures": Step(partial(apply, make=_NEAR)),
-    "near_duplicates": Step(partial(exchange, make=_NEAR), passes=1),
-    "exact_duplicates": Step(partial(exchange, make=_EXACT, reads=True)),
-    "exact_duplicates_without_reading": Step(partial(exchange, make=_EXACT)),
+    "near_duplicates": Step(partial(exchange, make=_NEAR, planted=""), passes=1),
+    "exact_duplicates": Step(partial(exchange, make=_EXACT, reads=True, planted="exact")),
+    "exact_duplicates_without_reading": Step(partial(exchange, make=_EXACT, planted="exact")),
     "exact_duplicates_hashing": Step(partial(apply, make=_EXACT)),
     "personal_information": Step(_operator("find_personal_information")),
     "personal_information_with_names": Step(_operator("find_personal_information", kinds="all"), parts=4, passes=2),
@@ -203,6 +238,7 @@ STEPS = {
     "digest": Step(digest, parts=4),
     "stage_rows": Step(stage_rows, parts=4),
     "unit_files": Step(unit_files, parts=4),
+    "shared_rows": Step(shared_rows),
 }
 
 
@@ -219,9 +255,9 @@ def main() -> None:
     measured = {
         "text_bytes": sum(pc.sum(pc.binary_length(column)).as_py() for column in texts),
         "documents": sum(map(len, texts)),
-        "net_cpu_seconds": round(min(passes).cpu_seconds, 4),
-        "scratch_bytes": passes[0].scratch_bytes,
+        "net_cpu_seconds": round(min(one.cpu_seconds for one in passes), 4),
         "passes": [round(one.cpu_seconds, 4) for one in passes],
+        **passes[0].figures,
     }
     print(json.dumps(measured))
 

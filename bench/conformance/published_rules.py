@@ -20,19 +20,17 @@ import re
 import subprocess
 import sys
 import tarfile
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import zstandard
 
+from bench.environments import ensure_environment
 from liangji.pipeline.cleaning.rules import Keep, preset
 from liangji.pipeline.evaluation.text import MeasureText
 
 HERE = Path(__file__).parent
-ENVIRONMENT = HERE.parent / ".environments" / "datatrove"
-REQUIREMENTS = ("datatrove[io,processing]==0.10.1", "spacy", "jieba")
 QUALITY_RULES = 11  # of preset gopher; the others are its repetition rules
 
 
@@ -70,10 +68,7 @@ def our_reasons(texts: list[str]) -> dict[str, list[str | None]]:
 
 
 def peer_verdicts(texts: list[str]) -> list[dict[str, tuple[bool, str]]]:
-    python = str(ENVIRONMENT / "bin" / "python")
-    if not Path(python).exists():
-        venv.create(ENVIRONMENT, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
+    python = str(ensure_environment("datatrove"))
     lines = "".join(json.dumps(text) + "\n" for text in texts)
     command = [python, "-W", "ignore", str(HERE / "datatrove_filters.py")]
     done = subprocess.run(command, input=lines, text=True, capture_output=True, check=True)

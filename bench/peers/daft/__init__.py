@@ -1,0 +1,1 @@
+"""Daft on the corpus."""

@@ -1,0 +1,1 @@
+"""Data-Juicer on the corpus."""

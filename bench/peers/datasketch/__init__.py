@@ -1,0 +1,1 @@
+"""datasketch on the corpus."""

@@ -1,0 +1,1 @@
+"""datatrove on the corpus."""

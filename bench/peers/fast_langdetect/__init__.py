@@ -1,0 +1,1 @@
+"""fastText lid.176 on the corpus."""

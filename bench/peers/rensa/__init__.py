@@ -1,0 +1,1 @@
+"""rensa on the corpus."""

@@ -1,0 +1,1 @@
+"""Hugging Face tokenizers on the corpus."""
