@@ -14,6 +14,7 @@ LiangjiError
 ├── RunError              a run stopped before its version was committed
 │   ├── LedgerError       rows in ≠ rows out + dropped + quarantined: never committed
 │   └── FaultShareExceeded  more rows failed than the recipe allows
+├── ClusterError          a cluster that cannot be reached, is not fit for the work, or has lost it
 └── PackageError          a released package that is not what its manifest says
 """
 
@@ -120,6 +121,10 @@ class LedgerError(RunError):
 
 class FaultShareExceeded(RunError):
     code: ClassVar[str] = "fault_share_exceeded"
+
+
+class ClusterError(LiangjiError):
+    code: ClassVar[str] = "cluster_error"
 
 
 class PackageError(LiangjiError):

@@ -13,6 +13,7 @@ from liangji.engine.plan import Plan, make_plan
 from liangji.engine.progress import Progress, Silent
 from liangji.engine.recipe import Recipe, read_recipe
 from liangji.engine.run import RunResult, run
+from liangji.engine.runner import Runner
 from liangji.libraries.datasets.source import Inputs
 from liangji.stores.workspace import Workspace
 
@@ -57,8 +58,11 @@ def build(
     budget: Budget | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    runner: Runner | None = None,
 ) -> RunResult:
     """Run a recipe and commit a version; `author` and `message` win over those of the recipe, which wins over `default_author`.
+
+    `runner` does the work: by default threads of this process.
 
     Raises: RecipeError, InputError, RunError (see `engine.run`); UsageError where nobody answers for the version.
     """
@@ -73,6 +77,7 @@ def build(
         budget=budget or Budget.of(),
         progress=progress or Silent(),
         stop=stop or threading.Event(),
+        runner=runner,
     )
 
 

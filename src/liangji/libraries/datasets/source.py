@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
 
@@ -37,6 +37,9 @@ class Inputs:
     def __init__(self, recipe: Recipe, known: KnownHashes | None = None) -> None:
         self._recipe, self._known = recipe, known
         self._changed_ns: dict[str, int] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_recipe": self._recipe, "_known": None, "_changed_ns": self._changed_ns}  # readers elsewhere hash nothing
 
     def find(self) -> list[Found]:
         """List the input files, without reading them.
