@@ -32,6 +32,7 @@ from liangji.cli.progress import TerminalProgress
 from liangji.core.reading import place
 from liangji.core.units import format_duration, format_size, parse_size
 from liangji.engine.budget import Budget
+from liangji.engine.ray_runner import RayRunner
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import building
 
@@ -45,7 +46,8 @@ _FAULTS_SHOWN, _FAULTS_ALIKE, _NOTES_SHOWN = 20, 2, 8  # of faults with one mend
 @click.option("--author", envvar="LIANGJI_AUTHOR", help=say("help.build.author"))
 @click.option("--workers", type=click.IntRange(1, 1024), help=say("help.build.workers"))
 @click.option("--memory", help=say("help.build.memory"))
-@click.option("--runner", type=click.Choice(["local"]), default="local", show_default=True, help=say("help.build.runner"))
+@click.option("--runner", type=click.Choice(["local", "ray"]), default="local", show_default=True, help=say("help.build.runner"))
+@click.option("--address", envvar="RAY_ADDRESS", default="auto", show_default=True, help=say("help.build.address"))
 @click.option("--dry-run", is_flag=True, help=say("help.build.dry_run"))
 @json_option
 @workspace_options
@@ -55,7 +57,8 @@ def build(
     author: str | None,
     workers: int | None,
     memory: str | None,
-    runner: str,  # noqa: ARG001  # one choice so far; the option is part of the fixed command line
+    runner: str,
+    address: str,
     *,
     dry_run: bool,
     as_json: bool,
@@ -77,6 +80,7 @@ def build(
             budget=budget,
             progress=progress,
             stop=stop,
+            runner=RayRunner.connect(address, budget.workers) if runner == "ray" else None,
         )
     _show_faults(result)
     if as_json:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from packaging.requirements import Requirement
 
-from liangji.core.errors import ClusterError, UsageError
+from liangji.core.errors import ClusterError, StoreError, UsageError
 from liangji.core.units import format_size
 from liangji.engine.budget import memory_for
 from liangji.engine.gathered import GatheredKeys
@@ -37,6 +37,7 @@ _ADDRESS_SECONDS = 10.0  # to reach an address; Ray itself tries for two minutes
 _RETRIES = 3  # of a task whose worker or machine is lost
 _TASKS_A_CORE = 2  # under way: one that runs and one that waits, so that a cluster that can grow sees the need
 _POLL_SECONDS = 0.5
+_SHARED = "shared"  # a file that shows whether a machine sees the same place
 _WORKER_ENVIRONMENT = {"DO_NOT_TRACK": "true"}  # Daft asks for it when it is imported
 _ON_THE_CLUSTER = "run `liangji build` on a machine of the cluster, or send it there: ray job submit --address http://HEAD:8265 -- liangji build …"
 
@@ -84,6 +85,7 @@ class RayRunner:
     def read(
         self, job: Job, works: Iterable[FileWork], received: Callable[[FileWork, Reading], None], check: Callable[[], None]
     ) -> None:
+        job.files.write(_SHARED, {_SHARED: b""})
         self._stream(_read_file, job, works, received, check)
 
     def each(
@@ -141,7 +143,6 @@ class RayRunner:
 
 
 def _connect(ray: Any, address: str, workers: int | None) -> None:
-    address = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
     if address.startswith("ray://"):
         raise UsageError("a Ray Client cannot take what tasks yield, and is cut off with its connection", address, _ON_THE_CLUSTER)
     if address not in ("auto", "local"):
@@ -216,11 +217,24 @@ def _once(shared: tuple[Callable[[C, T], R], C], item: T) -> Iterator[R]:
 
 def _read_file(job: Job, work: FileWork) -> Iterator[Reading]:
     """Read a file to its end, and run the first segment on each shard; the last reading has only the bytes after it."""
+    _check_place(job)
     consumed: list[int] = []
     for shard in read_shards(job.source, work, consumed.append):
         yield replace(run_first(job, work, shard), consumed_bytes=sum(consumed))
         consumed.clear()
     yield Reading(sum(consumed))
+
+
+def _check_place(job: Job) -> None:
+    """Raises: ClusterError where this machine has another place of that name, or none: what it writes there would be lost."""
+    try:
+        job.files.bytes(f"{_SHARED}/{_SHARED}")
+    except StoreError as error:
+        raise ClusterError(
+            f"a machine of the cluster does not see the files of this run ({error.what})",
+            f"{socket.gethostname()}: {error.where}",
+            "put the workspace into a folder that all machines share under one path, or give --objects s3://…",
+        ) from error
 
 
 @cache
