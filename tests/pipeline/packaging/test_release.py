@@ -61,7 +61,7 @@ def test_the_document_tells_what_deduplication_measured_of_itself(content_of: Ca
     checked = "Deduplication checked itself (3 drop_near_duplicates): 40 similar copies planted, 39 found (recall 97.5 %, "
     assert [line for line in english if line.startswith(checked)]
     assert "3 drop_near_duplicates compared with earlier versions: corpus@ab." in english
-    assert [line for line in chinese if line.startswith("去重自检（3 drop_near_duplicates）：埋入相似副本 40 份，找到 39 份")]
+    assert [line for line in chinese if line.startswith("查重自检（3 drop_near_duplicates）：埋入相似副本 40 份，找到 39 份")]
     assert verify(folder).is_sound
 
 
