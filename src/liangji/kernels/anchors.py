@@ -54,6 +54,7 @@ from liangji.kernels.anchor_bits import (
     WORD_17,
     WORDS,
 )
+from liangji.kernels.characters import ONE, TWO, decode
 
 DROPPED = -1  # in the table: a character without width, left out
 _NUMERALS = np.array(sorted(map(ord, "〇○零一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖貳參陸")), np.int32)
@@ -61,6 +62,8 @@ _FOLDED = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}  # what re.IGNORECAS
 _DIGIT, _UPPER, _LOWER, _GAP, _NUMERAL = 1, 2, 4, 8, 16
 _LETTER = _UPPER | _LOWER
 _ALNUM = _DIGIT | _LETTER
+_HINTS = 4096
+_HINT = np.uint64(_HINTS - 1)
 _APART = 32  # zeros between windows: no look ahead or back goes farther, so that none needs to ask where its window ends
 
 
@@ -102,8 +105,12 @@ def _classes() -> NDArray[np.uint8]:
 
 
 @cache
-def _word_tables() -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
-    """Give the fold of each code point to 16 bits, and the marks of each hash of two and of three characters."""
+def _word_tables() -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+    """Give the fold of each code point to 16 bits, the marks of each hash of two and of three characters, and what sorts out most.
+
+    That one says for the low bits of a hash whether a hash of two (1) or of three characters (2) that has marks ends in them: it
+    stays in the first-level cache, where the others do not.
+    """
     fold = np.arange(0x10000, dtype=np.uint16)
     fold[65:91] += 32
     for code_point, letter in _FOLDED.items():
@@ -115,17 +122,20 @@ def _word_tables() -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.in
                 pairs[int(_pair(ord(word[0]), ord(word[1])))] |= mark
             else:
                 triples[int(_triple(ord(word[0]), ord(word[1]), ord(word[2])))] |= mark
-    return fold, pairs, triples
+    hints = np.zeros(_HINTS, np.uint8)
+    hints[np.flatnonzero(pairs) % _HINTS] |= 1
+    hints[np.flatnonzero(triples) % _HINTS] |= 2
+    return fold, pairs, triples, hints
 
 
 @njit(inline="always")
 def _pair(first: Any, second: Any) -> Any:
-    return (np.int64(first) * 40503 + np.int64(second) * 2654435) & 0xFFFF
+    return np.uint64(np.int64(first) * 40503 + np.int64(second) * 2654435) & np.uint64(0xFFFF)
 
 
 @njit(inline="always")
 def _triple(first: Any, second: Any, third: Any) -> Any:
-    return (np.int64(first) * 40503 + np.int64(second) * 2654435 + np.int64(third) * 50051) & 0xFFFF
+    return np.uint64(np.int64(first) * 40503 + np.int64(second) * 2654435 + np.int64(third) * 50051) & np.uint64(0xFFFF)
 
 
 @njit(nogil=True, cache=True)
@@ -141,24 +151,8 @@ def _decode(data: Any, starts: Any, ends: Any, table: Any) -> Any:
         first[window] = count
         at, last, place = starts[window], ends[window], 0
         while at < last:
-            byte = np.int64(data[at])
-            if byte < 0x80:
-                code = byte
-                at += 1
-            elif byte < 0xE0:
-                code = ((byte & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F)
-                at += 2
-            elif byte < 0xF0:
-                code = ((byte & 0x0F) << 12) | (np.int64(np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
-                at += 3
-            else:
-                code = (
-                    ((byte & 0x07) << 18)
-                    | (np.int64(np.int64(data[at + 1]) & 0x3F) << 12)
-                    | (np.int64(np.int64(data[at + 2]) & 0x3F) << 6)
-                    | (np.int64(data[at + 3]) & 0x3F)
-                )
-                at += 4
+            code, width = decode(data, at)
+            at += width
             if code < len(table):
                 code = np.int64(table[code])
             if code != DROPPED:
@@ -172,31 +166,36 @@ def _decode(data: Any, starts: Any, ends: Any, table: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _mark(codes: Any, starts: Any, ends: Any, classes: Any, fold: Any, pairs: Any, triples: Any, only_sure: Any) -> Any:
+def _mark(codes: Any, starts: Any, ends: Any, classes: Any, fold: Any, pairs: Any, triples: Any, hints: Any, only_sure: Any) -> Any:
     marks, kinds = np.zeros(len(codes), np.int64), np.zeros(len(codes), np.uint8)
+    folded = np.zeros(len(codes), np.uint16)
     for at in range(len(codes)):
-        if codes[at] < 0x10000:
-            kinds[at] = classes[codes[at]]
+        code = np.uint64(codes[at])
+        if code < np.uint64(0x10000):
+            kinds[at] = classes[code]
+            folded[at] = fold[code]
     mentions = np.zeros(len(starts), np.int64)
     for window in range(len(starts)):
         low, high = starts[window], ends[window]
-        mentions[window] = _mark_words(codes, low, high, kinds, fold, pairs, triples, marks)
+        mentions[window] = _mark_words(codes, folded, low, high, kinds, pairs, triples, hints, marks)
         _mark_tokens(codes, low, high, kinds, marks)
         _mark_numbers(codes, low, high, kinds, marks, mentions[window], only_sure)
     return marks, mentions
 
 
 @njit(nogil=True, cache=True)
-def _mark_words(codes: Any, low: Any, high: Any, kinds: Any, fold: Any, pairs: Any, triples: Any, marks: Any) -> Any:
+def _mark_words(codes: Any, folded: Any, low: Any, high: Any, kinds: Any, pairs: Any, triples: Any, hints: Any, marks: Any) -> Any:
     """Mark where words stand; give what the window mentions."""
     mentioned = np.int64(0)
     numerals, run, gap = 0, 0, 0
     for at in range(low, high):
-        code = codes[at]
+        first = np.uint64(at)
+        second, third = first + ONE, first + TWO
+        code = codes[first]
         if code >= 0x10000:
             run, numerals = 0, 0
             continue
-        kind = kinds[at]
+        kind = kinds[first]
         if kind & (_DIGIT | _NUMERAL):  # a run of digits and Chinese numerals, with at most two gaps between
             run += 1
             numerals += kind & _NUMERAL
@@ -209,12 +208,13 @@ def _mark_words(codes: Any, low: Any, high: Any, kinds: Any, fold: Any, pairs: A
                 run, numerals = 0, 0
         if code == 0xB0:
             mentioned |= MENTIONS_PLACE
-        if codes[at + 1] >= 0x10000:
+        pair = _pair(folded[first], folded[second])
+        triple = _triple(folded[first], folded[second], folded[third])
+        if not (hints[pair & _HINT] & np.uint8(1) or hints[triple & _HINT] & np.uint8(2)) or codes[second] >= 0x10000:
             continue
-        first, second = fold[code], fold[codes[at + 1]]
-        found = pairs[_pair(first, second)]
-        if codes[at + 2] < 0x10000:
-            found |= triples[_triple(first, second, fold[codes[at + 2]])]
+        found = pairs[pair]
+        if codes[third] < 0x10000:
+            found |= triples[triple]
         if found:
             mentioned |= found & MENTIONS
             marks[at] |= found & ~np.int64(MENTIONS)
@@ -246,7 +246,7 @@ def _mark_tokens(codes: Any, low: Any, high: Any, kinds: Any, marks: Any) -> Any
         is_alnum = kinds[at] & _ALNUM
         if is_alnum and word < 0:
             word = at
-            if at >= credit_end:
+            if at >= credit_end and _may_begin_credit_code(code):
                 end, is_likely = _credit_code_end(codes, at, kinds)
                 if end >= 0:
                     credit_end = end
@@ -263,19 +263,24 @@ def _mark_tokens(codes: Any, low: Any, high: Any, kinds: Any, marks: Any) -> Any
             if 20 <= at - token <= 128 and kinds[token] & _ALNUM:
                 marks[token] |= TOKEN_20
             token = -1
-        if code == 58 or (is_alnum and word == at):
+        if (code == 58 or (is_alnum and word == at)) and _may_begin_address(codes, at):
             _mark_address(codes, at, marks)
+
+
+@njit(inline="always")
+def _may_begin_credit_code(code: Any) -> Any:
+    """Tell whether the character is 1 to 9, A, N or Y."""
+    letter = code | 32
+    return 49 <= code <= 57 or letter == 97 or letter == 110 or letter == 121
 
 
 @njit(nogil=True, cache=True)
 def _credit_code_end(codes: Any, at: Any, kinds: Any) -> Any:
     """Give the end of 18 characters of a credit code, up to three gaps between any two; -1 where there are none.
 
-    Likely is what has 1, 2, 3 or 9 and two digits next.
+    The first has been looked at. Likely is what has 1, 2, 3 or 9 and two digits next.
     """
-    first, is_likely = codes[at] | 32, True
-    if not (49 <= codes[at] <= 57 or first == 97 or first == 110 or first == 121):
-        return np.int64(-1), False
+    is_likely = True
     place = at + 1
     for number in range(17):
         gaps = 0
@@ -298,6 +303,20 @@ def _credit_code_end(codes: Any, at: Any, kinds: Any) -> Any:
 @njit(inline="always")
 def _is_hexadecimal(code: Any) -> Any:
     return 48 <= code <= 57 or 65 <= code <= 70 or 97 <= code <= 102
+
+
+@njit(inline="always")
+def _may_begin_address(codes: Any, at: Any) -> Any:
+    """Tell whether a colon stands here or within the next four characters, a dash behind two or a point behind four."""
+    return (
+        codes[at] == 58
+        or codes[at + 1] == 58
+        or codes[at + 2] == 58
+        or codes[at + 3] == 58
+        or codes[at + 4] == 58
+        or codes[at + 2] == 45
+        or codes[at + 4] == 46
+    )
 
 
 @njit(nogil=True, cache=True)

@@ -7,7 +7,6 @@ Positions are code points of the text as it was given.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -113,10 +112,22 @@ def _candidates(
 def strongest(found: Sequence[Candidate]) -> list[Candidate]:
     """Settle overlaps: high before low, then rank, then length; the first of equals. Sorted by position."""
     in_order = sorted(found)
-    if all(before.end <= after.start for before, after in pairwise(in_order)):
-        return in_order
+    settled: list[Candidate] = []
+    first = 0
+    reach = 0  # of the candidates from `first` on, each of which overlaps one before it
+    for place, candidate in enumerate(in_order):
+        if candidate.start >= reach:
+            settled += _settled(in_order[first:place])
+            first = place
+        reach = max(reach, candidate.end)
+    return settled + _settled(in_order[first:])
+
+
+def _settled(overlapping: list[Candidate]) -> list[Candidate]:
+    if len(overlapping) < 2:
+        return overlapping
     chosen: list[Candidate] = []
-    for candidate in sorted(found, key=lambda c: (c.confidence != "high", -c.rank, c.start - c.end, c.start, c.kind)):
+    for candidate in sorted(overlapping, key=lambda c: (c.confidence != "high", -c.rank, c.start - c.end, c.start, c.kind)):
         if all(candidate.end <= other.start or other.end <= candidate.start for other in chosen):
             chosen.append(candidate)
     return sorted(chosen)

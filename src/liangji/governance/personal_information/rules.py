@@ -187,6 +187,7 @@ _MOBILE_GROUPS = {
 }  # fmt: skip
 
 
+_DECIMALS_BEFORE, _DECIMALS_BEHIND = re.compile(r"\d\.$"), re.compile(r"\.\d")
 _AMOUNT_BEHIND = re.compile(r"[ ]?(?:[万美日欧港]?元(?![旦宵])|人民币|字节|bytes?\b)")
 
 
@@ -195,7 +196,7 @@ def _judge_mobile(text: str, match: re.Match[str]) -> Confidence | None:
     groups = _group_lengths(match["number"])
     if len(groups) > 1 and groups not in _MOBILE_GROUPS and len(groups) != 11:
         return None
-    if re.search(r"\d\.$", text[max(0, match.start() - 2) : match.start()]) or re.match(r"\.\d", text[end : end + 2]):
+    if _DECIMALS_BEFORE.search(text[max(0, match.start() - 2) : match.start()]) or _DECIMALS_BEHIND.match(text[end : end + 2]):
         return None  # a decimal number
     whole = match.start() != start or _follows(text, match.start(), _PHONE_LABEL)
     if whole:

@@ -12,33 +12,33 @@ from math import log2
 from liangji.governance.personal_information.rules import AT, LABEL, TOKEN, Candidate, Confidence
 from liangji.kernels import anchor_bits as anchors
 
-_ISSUED = tuple(
-    (kind, re.compile(rf"(?<![A-Za-z0-9_-]){pattern}(?![A-Za-z0-9])"))
-    for kind, pattern in (
-        ("aws_key", r"(?:AKIA|ASIA|ABIA|ACCA|AIDA|AROA)[A-Z0-9]{16}"),
-        ("aliyun_key", r"LTAI[A-Za-z0-9]{12,26}"),
-        ("tencent_key", r"AKID[A-Za-z0-9]{28,36}"),
-        ("google_key", r"AIza[A-Za-z0-9_-]{35}"),
-        ("google_key", r"GOCSPX-[A-Za-z0-9_-]{28}"),
-        ("google_key", r"ya29\.[A-Za-z0-9_-]{30,}"),
-        ("github_token", r"gh[pousr]_[A-Za-z0-9]{36,}"),
-        ("github_token", r"github_pat_[A-Za-z0-9_]{22,}"),
-        ("slack_token", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
-        ("slack_token", r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{30,}"),
-        ("api_key", r"sk-(?:ant-|proj-|svcacct-|or-v1-)?[A-Za-z0-9_-]{20,}"),
-        ("api_key", r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-        ("api_key", r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-        ("api_key", r"AKLT[A-Za-z0-9_-]{20,}={0,2}"),
-        ("api_key", r"SK[0-9a-f]{32}"),
-        ("api_key", r"key-[0-9a-f]{32}"),
-        ("access_token", r"glpat-[A-Za-z0-9_-]{20,}"),
-        ("access_token", r"npm_[A-Za-z0-9]{36}"),
-        ("access_token", r"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{30,}"),
-        ("access_token", r"hf_[A-Za-z0-9]{30,}"),
-        ("access_token", r"do[opr]_v1_[0-9a-f]{64}"),
-        ("access_token", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
-        ("access_token", r"\d{8,10}:AA[A-Za-z0-9_-]{33}"),
-        ("json_web_token", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+_ISSUED = tuple(  # kind, the words one of which a token begins with or holds, pattern
+    (kind, words.split(), re.compile(rf"(?<![A-Za-z0-9_-]){pattern}(?![A-Za-z0-9])"))
+    for kind, words, pattern in (
+        ("aws_key", "AKIA ASIA ABIA ACCA AIDA AROA", r"(?:AKIA|ASIA|ABIA|ACCA|AIDA|AROA)[A-Z0-9]{16}"),
+        ("aliyun_key", "LTAI", r"LTAI[A-Za-z0-9]{12,26}"),
+        ("tencent_key", "AKID", r"AKID[A-Za-z0-9]{28,36}"),
+        ("google_key", "AIza", r"AIza[A-Za-z0-9_-]{35}"),
+        ("google_key", "GOCSPX-", r"GOCSPX-[A-Za-z0-9_-]{28}"),
+        ("google_key", "ya29.", r"ya29\.[A-Za-z0-9_-]{30,}"),
+        ("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{36,}"),
+        ("github_token", "github_pat_", r"github_pat_[A-Za-z0-9_]{22,}"),
+        ("slack_token", "xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
+        ("slack_token", "https://hooks", r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{30,}"),
+        ("api_key", "sk-", r"sk-(?:ant-|proj-|svcacct-|or-v1-)?[A-Za-z0-9_-]{20,}"),
+        ("api_key", "rk_ sk_", r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+        ("api_key", "SG.", r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+        ("api_key", "AKLT", r"AKLT[A-Za-z0-9_-]{20,}={0,2}"),
+        ("api_key", "SK", r"SK[0-9a-f]{32}"),
+        ("api_key", "key-", r"key-[0-9a-f]{32}"),
+        ("access_token", "glpat-", r"glpat-[A-Za-z0-9_-]{20,}"),
+        ("access_token", "npm_", r"npm_[A-Za-z0-9]{36}"),
+        ("access_token", "pypi-", r"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{30,}"),
+        ("access_token", "hf_", r"hf_[A-Za-z0-9]{30,}"),
+        ("access_token", "_v1_", r"do[opr]_v1_[0-9a-f]{64}"),
+        ("access_token", "shp", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+        ("access_token", ":AA", r"\d{8,10}:AA[A-Za-z0-9_-]{33}"),
+        ("json_web_token", "eyJ", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     )
 )
 _ISSUED_BEGINNING = re.compile(  # one look instead of two dozen where there is none of them
@@ -61,6 +61,13 @@ _USER_OPTION = re.compile(
 )
 _ALONE = re.compile(r"(?<![A-Za-z0-9_+/.%&?#~-])[A-Za-z0-9][A-Za-z0-9_+/-]{19,127}(?![A-Za-z0-9_+/=.%-])")
 _MIXED_ALONE = re.compile(r"(?:^|(?<=[\[|\s\"'`:：=>（(，。,；]|[\u4e00-\u9fff]))(?P<value>[A-Za-z0-9][!-&+\--9;<>?@A-Z^_a-z~]{6,30}[A-Za-z0-9!])(?=$|[\]|\s\"'`）)，。,；<]|[\u4e00-\u9fff])")  # fmt: skip
+_SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+_CAMEL_CASE = re.compile(r"[A-Z]?[a-z]{2,}(?:[A-Z][a-z]+)*")
+_WORD = re.compile(r"[A-Z]?[a-z]{3,}")
+_SEVEN_ALIKE = re.compile(r"(.)\1{6,}")
+_BETWEEN_CHUNKS = re.compile(r"[\s\"'<>，。（）]")
+_URL_MARK = re.compile(r"://|www\.|^/|\\")
+_HAS_DIGIT, _HAS_LOWER, _HAS_UPPER = re.compile(r"\d"), re.compile("[a-z]"), re.compile("[A-Z]")
 _MARK = re.compile(r"[!#$%^&*@?]")
 _MARKED_CHUNK = re.compile(r"(?<!\S)(?=\S*[!#$%^&*@?])\S+")
 
@@ -119,13 +126,13 @@ def _candidates(text: str, triggers: int, matches: Matches, mentions: int) -> It
 def _issued(text: str) -> Iterator[Candidate]:
     if not _ISSUED_BEGINNING.search(text):
         return
-    for kind, pattern in _ISSUED:
-        for match in pattern.finditer(text):
+    for kind, words, pattern in _ISSUED:
+        for match in pattern.finditer(text) if any(word in text for word in words) else ():
             confidence: Confidence = (
                 "low" if _is_placeholder(match[0]) or (match[0].startswith("sk-") and _is_words(match[0])) else "high"
             )
             yield Candidate(*match.span(), kind, confidence, 20)
-    for match in _PRIVATE_KEY.finditer(text):
+    for match in _PRIVATE_KEY.finditer(text) if "-----BEGIN" in text else ():
         yield Candidate(match.start(), match.start() + len(match[0].rstrip()), "private_key", "high", 30)
 
 
@@ -218,12 +225,12 @@ def _alone(text: str, matches: Matches) -> Iterator[Candidate]:
         if (
             len(value) in {64, 76}
             or _classes(value) < 3
-            or not re.search(r"\d", value)
+            or not _HAS_DIGIT.search(value)
             or _MEDIA.match(value)
             or _DIGEST.match(value)
         ):
             continue
-        if not (re.search(r"[a-z]", value) and re.search(r"[A-Z]", value)) or _is_placeholder(value):
+        if not (_HAS_LOWER.search(value) and _HAS_UPPER.search(value)) or _is_placeholder(value):
             continue
         if (
             value.count("/") > 4
@@ -266,17 +273,20 @@ def _is_password_like(value: str) -> bool:
 
 
 def _is_part_of_url(text: str, start: int) -> bool:
-    chunk = re.search(r"[^\s\"'<>，。（）]*$", text[max(0, start - 200) : start])
-    return chunk is not None and re.search(r"://|www\.|^/|\\", chunk[0]) is not None
+    before = text[max(0, start - 200) : start]
+    chunk = _BETWEEN_CHUNKS.split(before.removesuffix("\n"))[-1]
+    return _URL_MARK.search(chunk) is not None
 
 
 def _is_placeholder(value: str) -> bool:
-    return _PLACEHOLDER.search(value) is not None or re.search(r"(.)\1{6,}", value) is not None
+    return _PLACEHOLDER.search(value) is not None or _SEVEN_ALIKE.search(value) is not None
 
 
 def _classes(value: str) -> int:
-    found = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
-    return sum(any(map(test, value)) for test in found)
+    """Count the classes of characters: lower case, upper case, digits, others."""
+    characters = set(value)
+    tests = (str.islower, str.isupper, str.isdigit, lambda character: not character.isalnum())
+    return sum(any(map(test, characters)) for test in tests)
 
 
 def _entropy(value: str) -> float:
@@ -286,13 +296,13 @@ def _entropy(value: str) -> float:
 
 def _segments(value: str) -> float:
     """Give the number of runs (a capitalised word, a word, capitals, digits) per character: 0.6 for random base64, under 0.3 for identifiers."""
-    return len(re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", value)) / max(1, sum(map(str.isalnum, value)))
+    return len(_SEGMENT.findall(value)) / max(1, sum(map(str.isalnum, value)))
 
 
 def _is_identifier(value: str) -> bool:
     """Tell identifiers in camel case and with hyphens from random characters: most of their letters stand in words."""
-    words = sum(re.fullmatch(r"[A-Z]?[a-z]{2,}(?:[A-Z][a-z]+)*", part) is not None for part in re.split("[-_]", value))
-    return words > 1 or sum(map(len, re.findall(r"[A-Z]?[a-z]{3,}", value))) > 0.5 * len(value)
+    words = sum(_CAMEL_CASE.fullmatch(part) is not None for part in value.replace("_", "-").split("-"))
+    return words > 1 or sum(map(len, _WORD.findall(value))) > 0.5 * len(value)
 
 
 def _is_words(value: str) -> bool:
