@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import random
 import re
 import unicodedata
@@ -65,6 +66,41 @@ def trie_of(lines: list[tuple[str, int]]) -> WordTrie:
     return word_trie(pa.array([word for word, _ in known], pa.string()), np.array([n for _, n in known], np.int64), total)
 
 
+def plain_cut(text: str, lines: list[tuple[str, int]]) -> list[str]:
+    """Cut slowly and plainly, any Unicode: likeliest path in each block, runs of letters put together."""
+    total = sum(frequency for _, frequency in lines)
+    weights = {word: math.log(frequency) - math.log(total) for word, frequency in lines}
+    words: list[str] = []
+    in_run = False
+    for part in re.split("([\u4e00-\u9fd5a-zA-Z0-9+#&._%-]+)", text):
+        is_block = bool(re.match("[\u4e00-\u9fd5a-zA-Z0-9+#&._%-]", part))
+        for word in _likeliest(part, weights, -math.log(total)) if is_block else part:
+            joins = bool(re.fullmatch("[a-zA-Z0-9]", word)) if is_block else not (word.isspace() or _is_alone(word))
+            if joins and in_run:
+                words[-1] += word
+            elif not word.isspace():
+                words.append(word)
+            in_run = joins
+    return words
+
+
+def _is_alone(character: str) -> bool:
+    han_or_kana = "[\u4e00-\u9fff\u3400-\u4dbf\u3040-\u30ff\uf900-\ufaff\U00020000-\U000323af]"
+    return bool(re.match(han_or_kana, character)) or unicodedata.category(character)[0] in "PS"
+
+
+def _likeliest(block: str, weights: dict[str, float], unknown: float) -> list[str]:
+    scores, pasts = [0.0] * (len(block) + 1), [0] * len(block)
+    for first in reversed(range(len(block))):
+        ends = [past for past in range(first + 1, len(block) + 1) if block[first:past] in weights] or [first + 1]
+        scores[first], pasts[first] = max((weights.get(block[first:past], unknown) + scores[past], past) for past in ends)
+    words, at = [], 0
+    while at < len(block):
+        words.append(block[at : pasts[at]])
+        at = pasts[at]
+    return words
+
+
 def by_jieba(text: str, made: Any = jieba.dt) -> list[str]:
     return [word for word in made.lcut(text, HMM=False) if not word.isspace()]
 
@@ -77,6 +113,18 @@ dictionaries = st.lists(st.tuples(words_of_block, st.integers(1, 6)), min_size=1
 @given(dictionaries, st.text(st.sampled_from(BLOCK + MARKS + OTHER_SINGLE + SPACES), max_size=80))
 def test_any_dictionary_cuts_as_jieba_does(lines: list[tuple[str, int]], text: str) -> None:
     assert cut(text, trie_of(lines)) == by_jieba(text, tokenizer(lines))
+
+
+ANY = st.text(
+    st.one_of(st.sampled_from(BLOCK + MARKS + SPACES + "éяㄱ０\x00\ufffd\u3007々\u0301"), st.characters(exclude_categories=["Cs"])),
+    max_size=60,
+)
+
+
+@settings(max_examples=400)
+@given(st.dictionaries(words_of_block, st.integers(1, 6), min_size=1, max_size=40), ANY)
+def test_any_text_is_cut_as_the_plain_way_does(lines: dict[str, int], text: str) -> None:
+    assert cut(text, trie_of(list(lines.items()))) == plain_cut(text, list(lines.items()))
 
 
 @settings(max_examples=200)
@@ -114,12 +162,7 @@ def test_real_documents_are_cut_as_jieba_does(shared_data: Path) -> None:
 
 def _is_letter_elsewhere(character: str) -> bool:
     """Tell what jieba takes apart and we do not."""
-    return not (
-        re.match("[\u4e00-\u9fff\u3400-\u4dbf\u3040-\u30ff\uf900-\ufaff\U00020000-\U000323af]", character)
-        or (character.isascii() and character.isprintable())
-        or character.isspace()
-        or unicodedata.category(character)[0] in "PS"
-    )
+    return not (_is_alone(character) or (character.isascii() and character.isprintable()) or character.isspace())
 
 
 @pytest.mark.parametrize(

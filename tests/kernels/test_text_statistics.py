@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from liangji.kernels import lines, repetition, words
 from liangji.kernels import text_statistics as kernel
-from liangji.kernels.text_classes import PUBLISHED_PUNCTUATION, TERMINAL_MARKS, census_kinds
+from liangji.kernels.segmentation import CONTINUES, mark_words
+from liangji.kernels.text_classes import PUBLISHED_PUNCTUATION, TERMINAL_MARKS, census_kinds, word_classes
+from liangji.kernels.word_trie import WordTrie, word_trie
 
 STOP_WORDS = {False: ("the", "be", "of", "中文"), True: ("的", "了", "the")}
 COMMON_HAN = set(
@@ -101,9 +103,9 @@ def c4_counts(text: str) -> dict[int, int]:
     return counts
 
 
-def reference(text: str, script: bool) -> dict[int, int]:
-    """Count as the published rules say, slowly and plainly."""
-    cut = cut_words(text, script)
+def reference(text: str, script: bool, cut: list[str] | None = None) -> dict[int, int]:
+    """Count as the published rules say, slowly and plainly. `cut`: the words, where they are of neither mode."""
+    cut = cut_words(text, script) if cut is None else cut
     spelled = [word for word in cut if not all(is_mark(character, script) for character in word)]
     split = text.splitlines()
     filled = [line for line in text.split("\n") if line.strip()]
@@ -209,6 +211,32 @@ def test_counts_are_those_of_the_plain_rules(texts: list[str | None], wide: bool
             continue
         expected = reference(text, script)
         assert {place: int(found[place]) for place in expected} == expected
+
+
+DICTIONARY = {"中文": 9, "的了": 3, "甲乙丙": 5, "丙丁": 4, "戊己庚辛": 2, "的": 7, "a的": 2, "one": 1}
+
+
+@settings(max_examples=100, deadline=None)
+@example(texts=EDGES, wide=True, cut=1)
+@given(texts=st.lists(st.none() | TEXTS, max_size=5), wide=st.booleans(), cut=st.integers(0, 3))
+def test_words_of_a_dictionary_are_counted_by_the_same_rules(texts: list[str | None], wide: bool, cut: int) -> None:
+    trie = word_trie(pa.array(list(DICTIONARY)), np.array(list(DICTIONARY.values())), 40)
+    array = pa.array(texts, pa.large_string() if wide else pa.string()).slice(cut)
+    counts = kernel.text_statistics(array, script=True, stop_words=STOP_WORDS[True], trie=trie)
+    for text, found in zip(texts[cut:], counts, strict=True):
+        if not text:
+            assert not found.any()
+            continue
+        expected = reference(text, True, dictionary_words(text, trie))
+        assert {place: int(found[place]) for place in expected} == expected
+
+
+def dictionary_words(text: str, trie: WordTrie) -> list[str]:
+    data = np.frombuffer(text.encode(), np.uint8)
+    marks = np.empty(data.size, np.uint8)
+    mark_words(data, 0, data.size, trie.nodes, trie.unknown, word_classes(script=True), marks)
+    spread = ["\n" * int(marks[at] != CONTINUES) for at in np.cumsum([0, *(len(each.encode()) for each in text)])[:-1]]
+    return "".join(map("".join, zip(spread, text, strict=True))).split()
 
 
 def test_kinds_of_characters_are_told_apart() -> None:

@@ -21,14 +21,49 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from liangji.kernels.characters import ALPHABETIC, IDEOGRAPHIC, PUNCTUATION, SPACE, decode
-from liangji.kernels.local_hashes import WORD_FACTOR, mix
-from liangji.kernels.word_trie import FREE, ROOT, find_place
-from liangji.kernels.words import LETTERED, LETTERED_WORDS, SPELLED, SPELLED_CHARACTERS, SPELLED_WORDS, STOP_WORDS, WORDS
+from liangji.kernels.characters import IDEOGRAPHIC, PUNCTUATION, SPACE, decode
+from liangji.kernels.local_hashes import mix
+from liangji.kernels.text_classes import word_classes
+from liangji.kernels.word_trie import FREE, ROOT, WordTrie, find_place
+from liangji.kernels.words import (
+    LETTERED_WORDS,
+    SPELLED,
+    SPELLED_CHARACTERS,
+    SPELLED_WORDS,
+    STOP_SHIFT,
+    STOP_WORDS,
+    WORDS,
+    WordTables,
+    roll,
+    wide_flags,
+    with_stop_hashes,
+    word_tables,
+)
 
 CONTINUES, STARTS, BLANK = 0, 1, 2
 _FIRST_HAN, _LAST_HAN = 0x4E00, 0x9FD5  # as jieba has it
 _SHORT_BLOCK = 256
+
+
+def segment_tables(trie: WordTrie, stop_words: tuple[str, ...]) -> WordTables:
+    """Make what `split_marked_words` looks up."""
+    plain = word_tables(word_classes(script=True), script=True, stop_words=())
+    return with_stop_hashes(plain, [_hash_word(word, trie, plain) for word in stop_words])
+
+
+def _hash_word(word: str, trie: WordTrie, tables: WordTables) -> np.uint64:
+    data = np.frombuffer(word.encode(), np.uint8)
+    marks, hashes, ends, counts = (
+        np.empty(data.size, np.uint8),
+        np.zeros(1, np.uint64),
+        np.zeros(1, np.int32),
+        np.zeros(5, np.int64),
+    )
+    mark_words(data, 0, data.size, trie.nodes, trie.unknown, tables.classes, marks)
+    split_marked_words(data, 0, data.size, marks, tables, hashes, ends, counts)
+    if counts[WORDS] != 1:
+        raise ValueError(f"stop word {word!r} is {counts[WORDS]} words of the dictionary")
+    return np.uint64(hashes[0])
 
 
 @njit(inline="always")
@@ -142,7 +177,7 @@ def _mark_path(points: Any, length: Any, pasts: Any, marks: Any, in_run: Any) ->
 @njit(nogil=True, cache=True)
 def split_marked_words(data: Any, start: Any, end: Any, marks: Any, tables: Any, hashes: Any, ends: Any, counts: Any) -> Any:
     """Walk over the words of data[start:end] as `mark_words` has marked them; all else as `liangji.kernels.words.split_words`."""
-    classes, stop_hashes, stop_tops = tables.classes, tables.stop_hashes, tables.stop_tops
+    classes, stop_hashes, stop_numbers = tables.classes, tables.stop_hashes, tables.stop_numbers
     words = 0
     spelled: Any = 0
     spelled_characters: Any = 0
@@ -162,9 +197,8 @@ def split_marked_words(data: Any, start: Any, end: Any, marks: Any, tables: Any,
         hashed = np.uint64(0)
         flags = np.uint8(0)
         while True:
-            class_ = classes[point]
-            hashed = hashed * WORD_FACTOR + (np.uint64(point) + np.uint64(1))
-            flags |= np.uint8((0 if class_ & PUNCTUATION else SPELLED) | (LETTERED if class_ & ALPHABETIC else 0))
+            hashed = roll(hashed, np.uint64(point))
+            flags |= wide_flags(classes[point])
             length += 1
             at += width
             if at == end or marks[at - start] != CONTINUES:
@@ -181,10 +215,10 @@ def split_marked_words(data: Any, start: Any, end: Any, marks: Any, tables: Any,
         spelled += flags & SPELLED
         spelled_characters += length * (flags & SPELLED)
         lettered += flags >> 1
-        if stop_tops[hashed >> np.uint64(56)]:
-            for i in range(stop_hashes.shape[0]):
-                if stop_hashes[i] == hashed:
-                    stops |= np.uint64(1) << np.uint64(i)
+        for number in range(np.int64(stop_numbers[hashed >> STOP_SHIFT]), stop_hashes.shape[0]):
+            if stop_hashes[number] == hashed:
+                stops |= np.uint64(1) << np.uint64(number)
+                break
     counts[WORDS] = words
     counts[SPELLED_WORDS] = spelled
     counts[SPELLED_CHARACTERS] = spelled_characters

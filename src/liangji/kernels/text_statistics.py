@@ -24,7 +24,9 @@ from liangji.kernels.character_census import ADDENDS, count_byte, count_characte
 from liangji.kernels.lines import count_broken_lines, count_plain_lines, list_newlines
 from liangji.kernels.local_hashes import BYTE_FACTORS
 from liangji.kernels.repetition import measure_repetition
+from liangji.kernels.segmentation import mark_words, segment_tables, split_marked_words
 from liangji.kernels.text_classes import census_kinds, word_classes
+from liangji.kernels.word_trie import WordTrie
 from liangji.kernels.words import split_words, word_tables
 
 # Blocks of the result: each pass writes to its own.
@@ -41,17 +43,45 @@ MOST_GRAM_WORDS = 1 << 22
 """n-grams are looked for in the first so many words of a document, which bounds the memory that one document can take."""
 
 
-def text_statistics(array: pa.Array, *, script: bool, stop_words: tuple[str, ...]) -> NDArray[np.int64]:
-    """Count, for each document of a string array; a null document counts as an empty one."""
+def text_statistics(
+    array: pa.Array, *, script: bool, stop_words: tuple[str, ...], trie: WordTrie | None = None
+) -> NDArray[np.int64]:
+    """Count, for each document of a string array; a null document counts as an empty one.
+
+    With a trie, words are those of a dictionary (`liangji.kernels.segmentation`), in the place of `script`.
+    """
     data, offsets, _ = text_buffers(array)
-    tables = word_tables(word_classes(script), script, stop_words)
+    tables = word_tables(word_classes(script), script, stop_words) if trie is None else segment_tables(trie, stop_words)
     counts = np.zeros((len(array), COUNTS), np.int64)
-    _count_documents(data, offsets, tables, census_kinds(), ADDENDS, BYTE_FACTORS, counts)
+    _count_documents(data, offsets, tables, census_kinds(), ADDENDS, BYTE_FACTORS, trie is None, counts)
+    if trie is not None:
+        _count_dictionary_words(data, offsets, tables, trie.nodes, trie.unknown, counts)
     return counts
 
 
 @njit(nogil=True, cache=True)
-def _count_documents(data: Any, offsets: Any, tables: Any, kinds: Any, addends: Any, factors: Any, counts: Any) -> None:
+def _count_dictionary_words(data: Any, offsets: Any, tables: Any, nodes: Any, unknown: Any, counts: Any) -> None:
+    """Count the words of a dictionary and their n-grams: a kernel of its own, so that other word modes need not compile it."""
+    longest: Any = np.int64(0)
+    for row in range(counts.shape[0]):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    marks = np.empty(longest, np.uint8)
+    hashes = np.empty(min(longest, MOST_GRAM_WORDS), np.uint64)
+    ends = np.empty(hashes.shape[0], np.int32)
+    for row in range(counts.shape[0]):
+        start, end = offsets[row], offsets[row + 1]
+        mark_words(data, start, end, nodes, unknown, tables.classes, marks)
+        row_counts = counts[row]
+        overflow = split_marked_words(data, start, end, marks, tables, hashes, ends, row_counts[WORD_BLOCK:BROKEN_BLOCK])
+        words = min(row_counts[WORD_BLOCK], hashes.shape[0])
+        row_counts[GRAM_CHARACTERS] = row_counts[CHARACTERS] if overflow == end else count_characters(data, start, overflow)
+        measure_repetition(hashes, ends, words, 0, row_counts[GRAM_BLOCK:])
+
+
+@njit(nogil=True, cache=True)
+def _count_documents(
+    data: Any, offsets: Any, tables: Any, kinds: Any, addends: Any, factors: Any, counts_words: Any, counts: Any
+) -> None:
     classes = tables.classes
     separators = 0 if tables.script else 1
     longest: Any = np.int64(0)
@@ -76,6 +106,8 @@ def _count_documents(data: Any, offsets: Any, tables: Any, kinds: Any, addends: 
         count_kinds(data, start, end, kinds, addends, row_counts[CENSUS:WORD_BLOCK])
         count_broken_lines(data, start, end, newlines, classes, kinds, scratch, row_counts[BROKEN_BLOCK:PLAIN_BLOCK])
         count_plain_lines(data, start, end, newlines, classes, factors, row_counts[PLAIN_BLOCK:GRAM_BLOCK])
+        if not counts_words:
+            continue
         overflow = split_words(data, start, end, tables, hashes, ends, row_counts[WORD_BLOCK:BROKEN_BLOCK])
         words = min(row_counts[WORD_BLOCK], hashes.shape[0])
         row_counts[GRAM_CHARACTERS] = characters if overflow == end else count_characters(data, start, overflow)

@@ -12,6 +12,7 @@ of its own), wide (must be decoded) and other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from liangji.kernels.eight_bytes import MARKS, before_first, count_bytes, load, 
 from liangji.kernels.local_hashes import WORD_FACTOR, mix
 
 PLAIN_BYTE, SPACE_BYTE, MARK_BYTE, WIDE_BYTE, OTHER_BYTE = range(5)
-_STOP_PLACES, _STOP_SHIFT = 1 << 12, np.uint64(64 - 12)
+_STOP_PLACES, STOP_SHIFT = 1 << 12, np.uint64(64 - 12)
 SPELLED, LETTERED = 1, 2  # a word with a character that is no punctuation; with an alphabetic one
 
 # Places in the result of `split_words`.
@@ -51,14 +52,18 @@ def word_tables(classes: NDArray[np.uint8], script: bool, stop_words: tuple[str,
         byte_kinds[:128][(ascii_ & PUNCTUATION) != 0] = MARK_BYTE
     byte_flags = np.zeros(256, np.uint8)
     byte_flags[:128] = np.where(ascii_ & PUNCTUATION, 0, SPELLED) | np.where(ascii_ & ALPHABETIC, LETTERED, 0)
-    if len(stop_words) > 64:
-        raise ValueError("at most 64 stop words")
     plain = WordTables(classes, byte_kinds, byte_flags, script, np.zeros(0, np.uint64), np.zeros(_STOP_PLACES, np.uint8))
-    stop_hashes = np.sort(np.array([_hash_word(word, plain) for word in stop_words], np.uint64))
-    tops = (stop_hashes >> _STOP_SHIFT).astype(np.int64)
+    return with_stop_hashes(plain, [_hash_word(word, plain) for word in stop_words])
+
+
+def with_stop_hashes(tables: WordTables, hashes: Sequence[np.uint64]) -> WordTables:
+    if len(hashes) > 64:
+        raise ValueError("at most 64 stop words")
+    stop_hashes = np.sort(np.array(hashes, np.uint64))
+    tops = (stop_hashes >> STOP_SHIFT).astype(np.int64)
     stop_numbers = np.full(_STOP_PLACES, stop_hashes.size, np.uint8)
     stop_numbers[tops[::-1]] = np.arange(stop_hashes.size)[::-1]
-    return plain._replace(stop_hashes=stop_hashes, stop_numbers=stop_numbers)
+    return tables._replace(stop_hashes=stop_hashes, stop_numbers=stop_numbers)
 
 
 def _hash_word(word: str, tables: WordTables) -> np.uint64:
@@ -104,7 +109,7 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
                 letters = mark_letters(eight)
                 spelled = letters | mark_digits(eight)
                 run = before_first((spelled if script else mark_from(low_bits(eight), 0x21) & ~eight) ^ MARKS)
-                hashed = _roll(hashed, eight & run)
+                hashed = roll(hashed, eight & run)
                 flags |= np.uint8(SPELLED * ((spelled & run) != 0)) | np.uint8(LETTERED * ((letters & run) != 0))
                 count = count_bytes(run)
                 length += count
@@ -127,8 +132,8 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
                 is_word = script and class_ & (IDEOGRAPHIC | PUNCTUATION) != 0
                 if is_word and length > 0:
                     break
-                hashed = _roll(hashed, ~np.uint64(point))
-                flags |= _flags(class_)
+                hashed = roll(hashed, ~np.uint64(point))
+                flags |= wide_flags(class_)
                 length += 1
                 at += width
                 if is_word:
@@ -136,7 +141,7 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
             else:
                 if kind == MARK_BYTE and length > 0:
                     break
-                hashed = _roll(hashed, ~np.uint64(byte))
+                hashed = roll(hashed, ~np.uint64(byte))
                 flags |= byte_flags[byte]
                 length += 1
                 at += 1
@@ -155,7 +160,7 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
         spelled_words += flags & SPELLED
         spelled_characters += length * (flags & SPELLED)
         lettered_words += flags >> 1
-        number = np.int64(stop_numbers[hashed >> _STOP_SHIFT])
+        number = np.int64(stop_numbers[hashed >> STOP_SHIFT])
         while number < stop_hashes.shape[0]:
             if stop_hashes[number] == hashed:
                 stops |= np.uint64(1) << np.uint64(number)
@@ -174,12 +179,13 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
 
 
 @njit(inline="always")
-def _roll(hashed: Any, part: Any) -> Any:
+def roll(hashed: Any, part: Any) -> Any:
+    """Take one more part of a word into its hash."""
     hashed = (hashed ^ part) * WORD_FACTOR
     return hashed ^ (hashed >> np.uint64(32))
 
 
 @njit(inline="always")
-def _flags(class_: Any) -> Any:
+def wide_flags(class_: Any) -> Any:
     """Give the flags of a wide character."""
     return np.uint8((0 if class_ & PUNCTUATION else SPELLED) | (LETTERED if class_ & ALPHABETIC else 0))

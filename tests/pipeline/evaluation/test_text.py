@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Literal
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liangji.core.errors import SchemaError
+from liangji.core.errors import InputError, RecipeError, SchemaError, UsageError
+from liangji.engine.recipe import parse_recipe
+from liangji.pipeline.evaluation.dictionary import dictionary
 from liangji.pipeline.evaluation.text import COLUMNS, WORD_MODE, MeasureText
 
 TEXTS = st.lists(st.none() | st.text(max_size=30) | st.sampled_from(["一 二。\n" * 4, "a b, c!\n\na b, c!"]), max_size=6)
 
 
 @settings(max_examples=40, deadline=None)
-@given(texts=TEXTS, cut=st.integers(0, 6), wide=st.booleans())
-def test_a_batch_may_be_cut_anywhere(texts: list[str | None], cut: int, wide: bool) -> None:
-    operator = MeasureText(words="script")
+@given(texts=TEXTS, cut=st.integers(0, 6), wide=st.booleans(), mode=st.sampled_from(["script", "dictionary"]))
+def test_a_batch_may_be_cut_anywhere(texts: list[str | None], cut: int, wide: bool, mode: Literal["script", "dictionary"]) -> None:
+    operator = MeasureText(words=mode)
     batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string() if wide else pa.string())], ["text"])
     parts = [operator(batch.slice(0, cut)), operator(batch.slice(cut))]
     assert pa.Table.from_batches(parts).equals(pa.Table.from_batches([operator(batch)]))
@@ -72,3 +78,43 @@ def test_a_column_that_is_no_text_is_refused() -> None:
 
 def test_warming_up_needs_no_data() -> None:
     MeasureText(column="body").warm_up()
+
+
+def test_words_of_a_dictionary_are_those_people_mean() -> None:
+    batch = pa.RecordBatch.from_pydict({"text": ["我来到北京清华大学，学习 Python。"]})
+    row = MeasureText(words="dictionary")(batch).to_pylist()[0]
+    assert row["word_count"] == 8  # 我 来到 北京 清华大学 ， 学习 Python 。
+    assert row["mean_word_length"] == pytest.approx((1 + 2 + 2 + 4 + 2 + 6) / 6)
+    assert row[WORD_MODE] == "dictionary"
+
+
+def test_the_result_hangs_on_the_word_list_only_where_it_is_used() -> None:
+    assert MeasureText(words="script").fingerprint() is None
+    fingerprint = MeasureText(words="dictionary").fingerprint()
+    assert fingerprint is not None
+    assert len(fingerprint) == 64
+
+
+def test_a_missing_word_list_is_told_with_its_mend_before_the_first_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jieba", None)  # as Python marks what cannot be imported
+    with pytest.raises(UsageError) as raised:
+        MeasureText(words="dictionary")
+    assert raised.value.mend == 'pip install "liangji[chinese]"'
+    steps = "steps: [{measure_text: {words: dictionary}}]"
+    with pytest.raises(RecipeError, match="optional part") as recipe:
+        parse_recipe(f"dataset: d\nkind: pretraining\ninputs: [{{path: a}}]\n{steps}", "recipe.yaml", Path())
+    assert recipe.value.faults[0].line == 4
+    MeasureText(words="script")
+
+
+def test_a_damaged_word_list_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "jieba"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "dict.txt").write_text("中国 many n\n", "utf-8")
+    monkeypatch.delitem(sys.modules, "jieba", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    dictionary.cache_clear()
+    with pytest.raises(InputError, match="cannot read the word list"):
+        dictionary()
+    dictionary.cache_clear()

@@ -7,17 +7,18 @@ decide on them live in `liangji.pipeline.cleaning.rules`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from liangji.core.operator import STRICT, OperatorKind
 from liangji.core.schema import TEXT, Modality, string_column, with_column
+from liangji.pipeline.evaluation.dictionary import dictionary, dictionary_hash, dictionary_path
 
 WORD_MODE = "word_mode"
 
@@ -156,7 +157,7 @@ COLUMNS: dict[str, Column] = _columns()
 def column_meanings() -> dict[str, str]:
     """Give each column that `measure_text` adds, with its meaning, in order."""
     meanings = {name: column.meaning for name, column in COLUMNS.items()}
-    return meanings | {WORD_MODE: "the word mode measured with: whitespace or script; the presets of `keep` check it"}
+    return meanings | {WORD_MODE: "the word mode measured with: whitespace, script or dictionary; the presets of `keep` check it"}
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -167,9 +168,10 @@ class MeasureText:
     Output: the batch with int32 counts, float32 ratios in the unit their meaning tells (shares in [0, 1]), and `word_mode`, as
             `liangji.pipeline.evaluation.text.column_meanings` lists them; all null where the text is null, ratios null where
             their denominator is zero. Rows and order kept. n-grams are looked for in the first 4,194,304 words.
-    Raises: SchemaError where `column` is missing or is not a string.
+    Raises: SchemaError where `column` is missing or is not a string; UsageError for `words: dictionary` without its extra.
     Source: Rae et al. 2021, arXiv:2112.11446, appendix A.1.1 and table A1 (Gopher); Raffel et al. 2020, JMLR 21(140),
             section 2.2 (C4); Penedo et al. 2024, arXiv:2406.17557, section 3.6 (FineWeb); details as in datatrove 0.10.
+            Words of a dictionary: as `jieba.lcut(text, HMM=False)` of jieba 0.42.
     """
 
     kind: ClassVar[OperatorKind] = OperatorKind.MEASURE
@@ -178,16 +180,27 @@ class MeasureText:
 
     column: Annotated[str, Field(description="text column")] = TEXT
     words: Annotated[
-        Literal["whitespace", "script"],
+        Literal["whitespace", "script", "dictionary"],
         Field(
             description="what a word is: a run between white space, as the published English rules count; or, for `script`, also "
-            "each Han character, kana, punctuation mark and symbol by itself"
+            "each Han character, kana, punctuation mark and symbol by itself; or, for `dictionary`, as `script` but Han text cut "
+            "into the words of jieba's list (extra `chinese`)"
         ),
     ] = "whitespace"
     language: Annotated[
         Literal["en", "zh"] | None,
-        Field(description="whose stop words are counted; unset: en with whitespace words, zh with script words"),
+        Field(description="whose stop words are counted; unset: en with whitespace words, else zh"),
     ] = None
+
+    @model_validator(mode="after")
+    def _dictionary_is_installed(self) -> Self:
+        if self.words == "dictionary":
+            dictionary_path()
+        return self
+
+    def fingerprint(self) -> str | None:
+        """Name the word list that the counts hang on."""
+        return dictionary_hash() if self.words == "dictionary" else None
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         from liangji.kernels import text_statistics as kernel  # noqa: PLC0415 - numba loads when the first batch comes
@@ -196,7 +209,8 @@ class MeasureText:
         is_null = np.asarray(texts.is_null().to_numpy(zero_copy_only=False))
         if texts.null_count:
             texts = pc.fill_null(texts, "")
-        counts = kernel.text_statistics(texts, script=self.words == "script", stop_words=self._stop_words())
+        trie = dictionary() if self.words == "dictionary" else None
+        counts = kernel.text_statistics(texts, script=self.words != "whitespace", stop_words=self._stop_words(), trie=trie)
         for name, column in COLUMNS.items():
             part = column.part(kernel, counts)
             values = _count(part, is_null) if column.whole is None else _ratio(part, column.whole(kernel, counts), is_null)
@@ -209,7 +223,7 @@ class MeasureText:
         self(pa.RecordBatch.from_pydict({self.column: pa.array(["warm 暖。"], pa.large_string())}))
 
     def _stop_words(self) -> tuple[str, ...]:
-        language = self.language or ("zh" if self.words == "script" else "en")
+        language = self.language or ("en" if self.words == "whitespace" else "zh")
         return CHINESE_STOP_WORDS if language == "zh" else ENGLISH_STOP_WORDS
 
 
