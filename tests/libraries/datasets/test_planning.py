@@ -39,7 +39,6 @@ TRIAL = Trial(
     input_bytes=10e6,
     rows=1000,
     payload_bytes=9e6,
-    start_seconds=0.5,
     stages=[
         StageTrial(HASH, 1000, 10e6, 0.01),
         StageTrial(READ, 1000, 10e6, 0.1),

@@ -38,6 +38,7 @@ HASH, READ, AGGREGATE, DIGEST, STAGE_ROWS, UNIT_FILES = "hash", "read", "aggrega
 DECIDED = ": decision"  # after the label of an exchange: its part over all rows
 
 MEASURED_ERROR = 0.3  # largest part by which predictions missed the builds in docs/guide/planning.md, rounded up
+START_SECONDS = 3.0  # of `liangji build` on 569 short records: what is loaded before the first one and committed after the last
 SERIAL_SHARE = 0.36  # sampled while the recipe of docs/guide/planning.md was built: worker seconds that held the lock
 OTHER_MACHINE = 1.0  # rates of a table, on other data and often another machine: a factor of two either way
 _SAME_ORDER = 100  # times the size that rates were measured at; beyond it the range is widened
@@ -110,7 +111,6 @@ class Trial:
     input_bytes: float  # read of the input files
     rows: float
     payload_bytes: float
-    start_seconds: float  # to load and compile what the steps need
     stages: list[StageTrial] = field(default_factory=list)
     unit_bytes: float = 0.0  # of the kept rows, in a compressed Arrow file
     stored_bytes: float = 0.0  # of the kept rows, in a table of the version
@@ -146,7 +146,6 @@ class Workload:
     key_bytes: float  # of all exchanges
     unit_bytes: float  # written between segments
     stored_bytes: float  # of the version
-    start_seconds: float
     unknown: tuple[str, ...] = ()  # stages without a rate, left out
 
 
@@ -216,14 +215,14 @@ def predict(work: Workload, machine: Machine, *, correction: float = 1.0, error:
         Bound.HASHING: hashing,
     }
     longest = max(parts[Bound.CPU] + parts[Bound.LOCK], parts[Bound.FILES], parts[Bound.DISK], parts[Bound.NETWORK])
-    elapsed = correction * (work.start_seconds + parts[Bound.HASHING] + longest + parts[Bound.EXCHANGE])
+    elapsed = correction * (START_SECONDS + parts[Bound.HASHING] + longest + parts[Bound.EXCHANGE])
     core_hours = elapsed * machine.cores * machines / 3600
     keys = min(work.key_bytes / machines, budget.exchange_bytes)
     return Prediction(
         seconds=elapsed,
         least_seconds=elapsed / (1 + error),
         most_seconds=elapsed * (1 + error),
-        cpu_seconds=mapped + hashing + decisions + work.start_seconds,
+        cpu_seconds=mapped + hashing + decisions + START_SECONDS,
         workers=budget.workers,
         memory_bytes=max(memory_for(budget.workers), memory_for(0) + keys),
         full_memory_bytes=memory_for(machine.cores),
@@ -281,7 +280,7 @@ def workload_of_trial(trial: Trial, scale: Scale, rows_in: Mapping[str, float]) 
         if stage.decide_seconds:
             stages.append(Stage(stage.name + DECIDED, megabytes, stage.decide_seconds * factor, is_decision=True))
     unit_bytes, stored_bytes = trial.unit_bytes * times * between, trial.stored_bytes * times
-    return Workload(scale, trial.rows * times, tuple(stages), keys, unit_bytes, stored_bytes, trial.start_seconds)
+    return Workload(scale, trial.rows * times, tuple(stages), keys, unit_bytes, stored_bytes)
 
 
 def workload_of_rates(rates: Rates, scale: Scale, steps: Sequence[Planned], reader: str, rows_in: Mapping[str, float]) -> Workload:
@@ -301,6 +300,4 @@ def workload_of_rates(rates: Rates, scale: Scale, steps: Sequence[Planned], read
             stages.append(Stage(label, megabytes, megabytes / rate.speed(step.options)))
             scratch[label] = 1e6 * megabytes * rate.scratch_bytes_per_text_byte
     keys = sum(scratch.get(step.label, 0.0) for step in steps)
-    return Workload(
-        scale, None, tuple(stages), keys, scratch.get(UNIT_FILES, 0.0), scratch.get(STAGE_ROWS, 0.0), 0.0, tuple(unknown)
-    )
+    return Workload(scale, None, tuple(stages), keys, scratch.get(UNIT_FILES, 0.0), scratch.get(STAGE_ROWS, 0.0), tuple(unknown))

@@ -46,10 +46,12 @@ def try_recipe(plan: Plan, size_bytes: int = SIZE_BYTES) -> Trial:
     Raises: InputError where an input matches nothing, or no record can be read; SchemaError where a step lacks a column.
     """
     pa.set_cpu_count(1)  # as a build does
-    _, start_seconds = _timed(lambda: _warm_up(plan))
+    for step in plan.recipe.steps:
+        if isinstance(step.operator, Warmable):
+            step.operator.warm_up()
     _read(plan, 1)  # the first stretch, so that readers are loaded
     batches, input_bytes, seconds = _read(plan, size_bytes)
-    trial = Trial(input_bytes, _rows(batches), _payload(plan, batches), start_seconds)
+    trial = Trial(input_bytes, _rows(batches), _payload(plan, batches))
     if not trial.rows:
         raise InputError(
             "no record could be read from the start of the inputs", plan.recipe.file, "see `liangji build` on a few files"
@@ -60,12 +62,6 @@ def try_recipe(plan: Plan, size_bytes: int = SIZE_BYTES) -> Trial:
         batches = _try_step(plan, step, batches, trial)
     _try_storage(plan, batches, trial)
     return trial
-
-
-def _warm_up(plan: Plan) -> None:
-    for step in plan.recipe.steps:
-        if isinstance(step.operator, Warmable):
-            step.operator.warm_up()
 
 
 def _read(plan: Plan, size_bytes: int) -> tuple[Batches, int, float]:
@@ -117,8 +113,7 @@ def _try_step(plan: Plan, step: Step, batches: Batches, trial: Trial) -> Batches
     trial.stages.append(stage)
     if step.operator.kind is OperatorKind.EXCHANGE:
         return _try_exchange(step, batches, stage)
-    _, first = _timed(lambda: _survivors(step, batches[0].slice(0, _FEW_ROWS)))
-    trial.start_seconds += first
+    _survivors(step, batches[0].slice(0, _FEW_ROWS))
     results, stage.cpu_seconds = _timed(lambda: [each for batch in batches for each in _survivors(step, batch)])
     return _kept(results)
 
