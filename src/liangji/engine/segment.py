@@ -88,8 +88,8 @@ def run_segment(
         for step in link.rules:
             _decide(plan, step, partial(_ruled, step), outcome)
         if link.expands:
-            batches = (batch for _, batch in outcome.view.batches())
-            outcome.view, outcome.lineage = View.whole(Root.of(list(_expanded(plan, link, batches, outcome)))), ""
+            given = (batch for _, batch in outcome.view.batches())
+            outcome.view, outcome.lineage = View.whole(Root.of(list(_expanded(plan, link, given, outcome)))), ""
         elif link.operators:
             _lay(plan, link, outcome, remembered)
     _gather(plan, segment, outcome, remembered)
