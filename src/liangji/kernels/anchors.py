@@ -119,9 +119,9 @@ def _word_tables() -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.in
     for mark, words in WORDS:
         for word in words.split():
             if len(word) == 2:
-                pairs[int(_pair(ord(word[0]), ord(word[1])))] |= mark
+                pairs[int(_pair.py_func(ord(word[0]), ord(word[1])))] |= mark
             else:
-                triples[int(_triple(ord(word[0]), ord(word[1]), ord(word[2])))] |= mark
+                triples[int(_triple.py_func(*map(ord, word[:3])))] |= mark
     hints = np.zeros(_HINTS, np.uint8)
     hints[np.flatnonzero(pairs) % _HINTS] |= 1
     hints[np.flatnonzero(triples) % _HINTS] |= 2

@@ -73,7 +73,7 @@ def _tables(with_names: bool) -> tuple[NDArray[Any], ...]:
         classes[pair >> 16] |= _PAIR
     endings = np.zeros(0x8000, np.bool_)
     for packed in words:
-        endings[int(_ending(np.uint64(packed)))] = True
+        endings[int(_ending.py_func(np.uint64(packed)))] = True  # uncompiled: it is called a few times only
     keys = sorted(pairs)
     word_keys = sorted(words)
     return (

@@ -1,8 +1,8 @@
 """What each character is: one byte of class flags for each Unicode code point, and the UTF-8 decoder of the kernels.
 
 Layout: `CLASSES` is uint8[0x110000], indexed by code point; flags are or-ed. They are taken from Python's own `str.isspace`,
-`isalpha`, `isalnum`, `splitlines`, so that a kernel and the plain Python rule it follows agree on every character. ASCII is read
-through `CLASSES` too, but kernels keep a 256-byte cut of it in cache (`CLASSES[:128]`).
+`isalpha`, `splitlines`, so that a kernel and the plain Python rule it follows agree on every character. ASCII is read through
+`CLASSES` too, but kernels keep a 256-byte cut of it in cache (`CLASSES[:128]`).
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-SPACE, ALPHABETIC, PUNCTUATION, TERMINAL, LINE_BREAK, IDEOGRAPHIC, ALPHANUMERIC, UPPER = 1, 2, 4, 8, 16, 32, 64, 128
+SPACE, ALPHABETIC, PUNCTUATION, TERMINAL, LINE_BREAK, IDEOGRAPHIC = 1, 2, 4, 8, 16, 32
 
 # Characters that are a word of their own: Han (with extensions A to H) and kana.
 IDEOGRAPHIC_RANGES = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x323AF), (0xF900, 0xFAFF), (0x3040, 0x30FF))
 
 
+LETTERS_END = 0x323B0
+"""From here on Unicode holds no letter, digit, mark, symbol or white space: what is built for each character need not look there."""
+
+
 @cache
 def classes(punctuation: str, terminal: str) -> NDArray[np.uint8]:
-    """Build the table for one set of punctuation and sentence-ending characters; takes about a second, once a process."""
+    """Build the table for one set of punctuation and sentence-ending characters."""
     table = np.zeros(sys.maxunicode + 1, np.uint8)
-    marks, ends = frozenset(punctuation), frozenset(terminal)
-    for code_point in range(sys.maxunicode + 1):
-        if 0xD800 <= code_point < 0xE000:
-            continue  # surrogates: never in UTF-8
-        character = chr(code_point)
-        flags = SPACE * character.isspace() | ALPHABETIC * character.isalpha() | ALPHANUMERIC * character.isalnum()
-        flags |= PUNCTUATION * (character in marks) | TERMINAL * (character in ends) | UPPER * character.isupper()
-        flags |= LINE_BREAK * (len(f"a{character}b".splitlines()) == 2)
-        table[code_point] = flags
+    characters = list(map(chr, range(LETTERS_END)))
+    table[:LETTERS_END] = np.fromiter(map(str.isalpha, characters), np.uint8, LETTERS_END) * ALPHABETIC
+    for character in filter(str.isspace, characters):
+        table[ord(character)] |= SPACE | LINE_BREAK * (len(f"a{character}b".splitlines()) == 2)
+    table[list(map(ord, punctuation))] |= PUNCTUATION
+    table[list(map(ord, terminal))] |= TERMINAL
     for first, last in IDEOGRAPHIC_RANGES:
         table[first : last + 1] |= IDEOGRAPHIC
     table.setflags(write=False)

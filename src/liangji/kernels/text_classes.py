@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from liangji.kernels.characters import IDEOGRAPHIC_RANGES, classes
+from liangji.kernels.characters import IDEOGRAPHIC_RANGES, LETTERS_END, classes
 
 OTHER, HAN, RARE_HAN, DIGIT, MARK, DAMAGED, SUPPLEMENT, SPACING, DIVIDER, CLAUSE = range(10)
 KINDS = 10
@@ -73,7 +73,7 @@ def census_kinds() -> NDArray[np.uint8]:
             continue  # kana
         for point in range(first, last + 1):
             kinds[point] = HAN if chr(point) in common else RARE_HAN
-    for point in range(sys.maxunicode + 1):
+    for point in range(LETTERS_END):
         if kinds[point]:
             continue
         character = chr(point)
@@ -88,16 +88,21 @@ def census_kinds() -> NDArray[np.uint8]:
             kinds[point] = SUPPLEMENT
         elif category == "Nd":
             kinds[point] = DIGIT
-        elif point == 0xFFFD or category in ("Co", "Cc") or point & 0xFFFE == 0xFFFE:
+        elif category in ("Co", "Cc"):
             kinds[point] = DAMAGED
         elif category[0] in "PS":
             kinds[point] = MARK
+    kinds[0xFFFD] = DAMAGED
+    kinds[0xF0000:] = DAMAGED  # planes of private use
+    for plane in range(17):  # noncharacters; two of them stand among the extensions of Han
+        last_two = kinds[plane << 16 | 0xFFFE : (plane + 1) << 16]
+        last_two[last_two == OTHER] = DAMAGED
     kinds.setflags(write=False)
     return kinds
 
 
 def _unicode_marks() -> str:
-    return "".join(filter(lambda character: unicodedata.category(character)[0] in "PS", map(chr, range(sys.maxunicode + 1))))
+    return "".join(character for character in map(chr, range(LETTERS_END)) if unicodedata.category(character)[0] in "PS")
 
 
 def _level(codec: str, leads: range) -> str:

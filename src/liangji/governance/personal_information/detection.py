@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from liangji.governance.personal_information import names, rules, secrets
+from liangji.governance.personal_information import rules, secrets
 from liangji.governance.personal_information.kinds import KINDS
 from liangji.governance.personal_information.normalised import NUMERAL, code_point_table, with_numerals_as_digits
-from liangji.governance.personal_information.rules import DIGITS, Candidate, Confidence
+from liangji.governance.personal_information.rules import DIGITS, NAME, Candidate, Confidence
 from liangji.kernels.anchor_bits import MENTIONS_NUMERALS
 
 _NAMES = frozenset({"person_name", "postal_address"})
@@ -99,7 +99,10 @@ def _candidates(
     found = list(rules.candidates_at(text, triggers, marked, mentions))
     if triggers & ~DIGITS:
         found += secrets.candidates_at(text, triggers, marked, mentions)
-        found += names.candidates(text, triggers)
+    if triggers & NAME:
+        from liangji.governance.personal_information import names  # noqa: PLC0415 - its patterns take a while to compile
+
+        found += names.candidates(text)
     if triggers & DIGITS and mentions & MENTIONS_NUMERALS:
         spoken = with_numerals_as_digits(text)
         if spoken != text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from liangji.governance.personal_information.rules import NAME, Candidate
+from liangji.governance.personal_information.rules import Candidate
 
 _DOUBLE_SURNAMES = "欧阳 司马 上官 诸葛 东方 皇甫 尉迟 公孙 慕容 令狐 司徒 夏侯 端木 独孤 南宫 长孙 宇文 申屠 太史 轩辕 百里 呼延 闻人 万俟 澹台 赫连 淳于 单于 钟离 闾丘 司空 鲜于".replace(
     " ", "|"
@@ -50,10 +50,8 @@ _ADDRESS_LEAD = re.compile(
 )
 
 
-def candidates(text: str, triggers: int) -> Iterator[Candidate]:
+def candidates(text: str) -> Iterator[Candidate]:
     """Find names after a role, before a title or in a column of numbers, and addresses down to the house number."""
-    if not triggers & NAME:
-        return
     for pattern in (_AFTER_ROLE, _BEFORE_TITLE, _KEYED, _BESIDE_NUMBER):
         for match in pattern.finditer(text):
             start, end = match.span("value")

@@ -63,9 +63,8 @@ def code_point_table(dropped: int) -> NDArray[np.int32]:
     table = np.arange(0x1FC00, dtype=np.int32)
     for code_point, replacement in _table().items():
         table[code_point] = ord(replacement)
-    for code_point in range(len(table)):
-        if _ZERO_WIDTH.match(chr(table[code_point])):
-            table[code_point] = dropped
+    for found in _ZERO_WIDTH.finditer("".join(map(chr, table.tolist()))):
+        table[found.start()] = dropped
     return table
 
 
