@@ -67,7 +67,8 @@ def _update(wanted: set[str], *, writes_rates: bool) -> list[str]:
     if wanted:
         machine, corpus = Machine.this(), ensure_corpus()
         if results is None or (results.machine, results.corpus) != (machine, corpus):
-            results = Results(machine, corpus)
+            print("earlier results are of another machine or corpus: they are left out", file=sys.stderr)
+            results = Results(machine, corpus, {OURS: our_versions()})
     if results is None:
         raise SystemExit("nothing was measured yet")
     failed = []
@@ -89,7 +90,8 @@ Found = Iterator[Measurement | str]
 
 
 def _ourselves(results: Results, wanted: set[str]) -> Found:
-    results.versions[OURS] = our_versions() if wanted & {*STEPS, BUILDS} else results.versions[OURS]
+    if wanted & {*STEPS, BUILDS}:
+        results.versions[OURS] = our_versions()
     for step in STEPS:
         for language in LANGUAGES if step in wanted else ():
             arguments = ["-m", "bench.steps", step, language]
@@ -123,7 +125,7 @@ def _peers(results: Results, wanted: set[str]) -> Found:
         except (CommandFailed, subprocess.CalledProcessError) as error:
             yield _failure(peer, error)
             continue
-        results.versions[peer] = listed["versions"]
+        results.versions[peer], results.steps[peer] = listed["versions"], listed["steps"]
         results.measurements = [one for one in results.measurements if one.tool != peer]
         for step in listed["steps"]:
             for language in LANGUAGES:

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 _WIDTH, _LEFT, _RIGHT = 880, 330, 30
 _ROW, _TOP, _BOTTOM = 26, 70, 34
-_COLOURS = ("#c62828", "#1565c0", "#2e7d32", "#8e24aa", "#ef6c00", "#00838f", "#5d4037")
+_COLOURS = ("#c62828", "#1565c0", "#2e7d32", "#8e24aa", "#ef6c00", "#00838f", "#5d4037", "#9e9d24")
 _FONT = "font-family=\"system-ui, 'Noto Sans SC', sans-serif\""
 
 
@@ -51,7 +51,7 @@ def speeds_chart(rows: Sequence[Row], tools: Sequence[str], title: str, axis: st
 def _legend(tools: Sequence[str], colours: Mapping[str, str]) -> list[str]:
     parts = []
     for number, tool in enumerate(tools):
-        x = 22 + number * 120
+        x = 22 + number * (_WIDTH - 40) / max(len(tools), 6)
         parts.append(_mark(x, 48, tool, None, colours[tool], is_ours=number == 0))
         parts.append(_text(x + 12, 52, tool, 12))
     return parts

@@ -19,7 +19,7 @@ def ensure_environment(peer: str) -> Path:
     python, done = folder / "bin" / "python", folder / "installed.txt"
     wanted = (ROOT / "peers" / peer / "requirements.txt").read_text("utf-8")
     if not done.exists() or done.read_text("utf-8") != wanted:
-        venv.create(folder, with_pip=True)
+        venv.create(folder, clear=True, symlinks=True, with_pip=True)
         requirements = str(ROOT / "peers" / peer / "requirements.txt")
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--requirement", requirements], check=True)
         done.write_text(wanted, "utf-8")

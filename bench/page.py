@@ -81,7 +81,7 @@ class _Page:
 
     def chart(self) -> str:
         rows = [
-            Row(f"{name}, {self.words['languages'][text]}", speeds)
+            Row(f"{name} · {self.words['languages'][text]}", speeds)
             for step, name in self.words["steps"].items()
             for text in LANGUAGES
             if (speeds := {TOOLS[tool]: one.mb_per_cpu_second for tool in TOOLS if (one := self.results.find(tool, step, text))})
@@ -121,6 +121,8 @@ class _Page:
     def _peer(self, tool: str, step: str, peers: dict[str, Measurement]) -> str:
         if tool in peers:
             return _speed(peers[tool])
+        if step in self.results.steps.get(tool, [step]):
+            return str(self.words["not_measured"])
         return str(self.words["missing"].get(tool, {}).get(step, self.words["no_such_step"]))
 
     def caught(self) -> str:

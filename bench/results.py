@@ -59,13 +59,14 @@ class Results:
     machine: Machine
     corpus: dict[str, Any]
     versions: dict[str, dict[str, str]] = field(default_factory=dict)  # tool → package → version
+    steps: dict[str, list[str]] = field(default_factory=dict)  # peer → the steps it has, measured or not
     measurements: list[Measurement] = field(default_factory=list)
 
     @classmethod
     def load(cls, path: Path = LATEST) -> Results:
         content = json.loads(path.read_text("utf-8"))
         measurements = [Measurement(**entry) for entry in content["measurements"]]
-        return cls(Machine(**content["machine"]), content["corpus"], content["versions"], measurements)
+        return cls(Machine(**content["machine"]), content["corpus"], content["versions"], content["steps"], measurements)
 
     def save(self, path: Path = LATEST) -> None:
         path.parent.mkdir(exist_ok=True)
@@ -82,7 +83,9 @@ class Results:
 
     def select(self, tool: str, step: str, *languages: str) -> list[Measurement]:
         return [
-            one for one in self.measurements if (one.tool, one.step) == (tool, step) and (not languages or one.language in languages)
+            one
+            for one in self.measurements
+            if (one.tool, one.step) == (tool, step) and (not languages or one.language in languages)
         ]
 
 
