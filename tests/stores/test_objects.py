@@ -139,3 +139,13 @@ def test_arrow_reads_an_object_anywhere(objects: Objects) -> None:
         assert file.read(3) == LARGE[1000:1003]
     with pytest.raises(StoreError, match="no object 'never'"):
         objects.random_access("never")
+
+
+@pytest.mark.parametrize("key", ["a/b", "报告/2026 年/质量", "a/b%20c"])
+def test_what_arrow_writes_is_an_object_like_any_other(objects: Objects, key: str) -> None:
+    with objects.output(key) as sink:
+        sink.write(b"0123")
+        sink.write(b"4567")
+    assert objects.get(key) == b"01234567"
+    assert {found.key for found in objects.list()} == {key}
+    assert objects.random_access(key).read_at(3, 2) == b"234"

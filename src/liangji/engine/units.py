@@ -123,9 +123,14 @@ class UnitFiles:
     def write(self, name: str, files: dict[str, Content]) -> None:
         """Write the files of a new folder."""
         for file, content in files.items():
-            self._objects.put(
-                self._key(f"{name}/{file}"), content if isinstance(content, bytes) else pa.BufferReader(_encoded(*content))
-            )
+            with self._objects.output(self._key(f"{name}/{file}")) as sink:
+                if isinstance(content, bytes):
+                    sink.write(content)
+                    continue
+                schema, batches = content
+                with pa.ipc.new_file(sink, schema, options=_COMPRESSED) as writer:
+                    for batch in batches:
+                        writer.write_batch(batch)
 
     def bytes(self, place: str) -> bytes:
         return self._objects.get(self._key(place))
@@ -373,14 +378,6 @@ def finish(
         notes=begun.notes,
         faults=(begun.faults + _shown(outcome))[:FAULTS_SHOWN],
     )
-
-
-def _encoded(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, schema, options=_COMPRESSED) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    return sink.getvalue()
 
 
 def _nothing() -> Iterator[pa.RecordBatch]:

@@ -100,6 +100,21 @@ class Objects:
         with _told(self.place, key):
             return pa.OSFile(str(self._folder / key), "rb")
 
+    @contextmanager
+    def output(self, key: str) -> Iterator[pa.NativeFile]:
+        """Let Arrow write an object. On disk it grows in place, so until it is closed a reader may see a part of it."""
+        if self._folder is None:
+            sink = pa.BufferOutputStream()
+            yield sink
+            self.put(key, pa.BufferReader(sink.getvalue()))
+            return
+        path = self._folder / key
+        with _told(self.place, key):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = pa.OSFile(str(path), "wb")
+        with file:
+            yield file
+
     def folders(self, prefix: str = "") -> set[str]:
         """Name the folders right under a folder ('reports/')."""
         with _told(self.place, prefix):
