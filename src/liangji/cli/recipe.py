@@ -151,10 +151,10 @@ def calibrate(
     from liangji.libraries.datasets import calibrating  # noqa: PLC0415 - loads operators and kernels
 
     calibration = calibrating.calibrate(file, percentile=percentile, by=by, size_bytes=parse_size(sample), rows=rows)
+    if to is not None:
+        calibrating.write_calibrated(file, calibration, to)
+        tell(say("calibration.written", file=to))
     if as_json:
         write_json(calibration)
     else:
         show_calibration(calibration)
-    if to is not None:
-        calibrating.write_calibrated(file, calibration, to)
-        tell(say("calibration.written", file=to))
