@@ -90,6 +90,12 @@ class RawBatch(NamedTuple):
     columns: pa.RecordBatch
     record: int
     origin: str = ""
+    line: int = -1  # 1-based, of row 0; each row has a line of its own. -1 where the format has no lines
+
+    def records(self) -> Iterator[RawRecord]:
+        """Take the rows apart."""
+        for row, fields in enumerate(self.columns.to_pylist()):
+            yield RawRecord(fields, self.record + row, self.line + row if self.line > 0 else -1, self.origin)
 
 
 Raw = RawRecord | RawBatch | Fault | Note

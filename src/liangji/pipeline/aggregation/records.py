@@ -83,8 +83,7 @@ def _single_records(raw: Iterable[Raw], shaper: _Shaper) -> Iterator[Raw]:
     """Take apart the columns that cannot be taken whole."""
     for item in raw:
         if isinstance(item, RawBatch) and shaper.whole_text(item.columns) is None:
-            for row, values in enumerate(item.columns.to_pylist(), item.record):
-                yield RawRecord(values, row, -1, item.origin)
+            yield from item.records()
         else:
             yield item
 
@@ -125,6 +124,7 @@ def _guess_note(origin: str, guessed: tuple[str, ...]) -> Note:
 _CONSTANT_COLUMNS = frozenset({"parents", "last_modified_time", "generated"})
 _REST_COLUMNS = (ANNOTATION, "source", "source_details", "license", "original_time", EXTRA)
 _OWN_COLUMNS = ("source", "source_details", "license", "original_time")  # what a mapping may take from the record itself
+_TIME_NAMES = ("original_time", "date")
 _ISO_TIME = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?")
 
 
@@ -231,22 +231,33 @@ class _Shaper:
         text = raw.columns.column(name)
         ids, ends = text_ids(text, raw.origin, raw.record)
         rows = raw.columns.num_rows
-        others = [other for other in raw.columns.schema.names if other != name]
-        rests: Iterable[dict[str, Any]] = raw.columns.select(others).to_pylist() if others else [{}]
-        gathered: dict[str, list[Any]] = {column: [] for column in _REST_COLUMNS}
-        for rest in rests:
-            self._append_rest(gathered, {}, rest)
-        if not others:
-            gathered = {column: values * rows for column, values in gathered.items()}
         columns = {
-            **{column: _column(values, self._schema.field(column).type) for column, values in gathered.items()},
+            **self._rest_columns(raw.columns.drop_columns([name]), rows),
             **self._constants(rows),
             "id": ids,
-            "origin": _column([raw.origin] * rows, pa.string()),
+            "origin": _repeated(raw.origin, rows),
             "record": pa.array(np.arange(raw.record, raw.record + rows)),
             TEXT: text.cast(pa.large_string()),
         }
         return pa.RecordBatch.from_arrays([columns[entry.name] for entry in self._schema], schema=self._schema), ends
+
+    def _rest_columns(self, rest: pa.RecordBatch, rows: int) -> dict[str, pa.Array]:
+        """Do for whole columns, of which none is mapped, what `_append_rest` does row by row."""
+        rests: list[dict[str, Any]] = rest.to_pylist() if rest.num_columns else []
+        if not set(self._labels).isdisjoint(rest.schema.names):
+            gathered: dict[str, list[Any]] = {column: [] for column in _REST_COLUMNS}
+            for values in rests:
+                self._append_rest(gathered, {}, values)
+            return {column: _column(values, self._schema.field(column).type) for column, values in gathered.items()}
+        stated = self.provenance
+        columns = {column: _repeated(getattr(stated, column), rows) for column in _OWN_COLUMNS}
+        if not stated.source_details and "url" in rest.schema.names:
+            urls = (values["url"] for values in rests)
+            columns["source_details"] = _column([url if type(url) is str else None for url in urls], pa.string())
+        if not stated.original_time and not set(_TIME_NAMES).isdisjoint(rest.schema.names):
+            columns["original_time"] = _column([_own_time(values) for values in rests], pa.string())
+        extra = pa.array([canonical_json(values) for values in rests], pa.string()) if rests else pa.nulls(rows, pa.string())
+        return columns | {ANNOTATION: pa.nulls(rows, pa.string()), EXTRA: extra}
 
     def _append_rest(self, columns: dict[str, list[Any]], fields: Mapping[str, Any], rest: dict[str, Any]) -> None:
         """Append what comes from the recipe, from the mapped fields, and from the rest that the payload left over."""
@@ -260,13 +271,18 @@ class _Shaper:
         columns["original_time"].append(own.get("original_time") or stated.original_time or (_own_time(rest) if rest else None))
         columns[EXTRA].append(canonical_json(rest) if rest else None)
 
+    @property
+    def _labels(self) -> tuple[str, ...]:
+        """Name the raw fields that are taken for the annotation."""
+        return _LABELS if self.kind is Kind.SUPERVISED else (ANNOTATION,)
+
     def _annotation(self, rest: dict[str, Any]) -> str | None:
         """Take the annotation out of what the payload left over."""
         if ANNOTATION in self.mapping:
             value = self._own_value(rest, ANNOTATION)
             rest.pop(str(self.mapping[ANNOTATION]), None)
             return None if value is None else canonical_json(value)
-        name = first_present(rest, _LABELS if self.kind is Kind.SUPERVISED else (ANNOTATION,))
+        name = first_present(rest, self._labels)
         return canonical_json(rest.pop(name)) if name else None
 
     def _own_value(self, fields: Mapping[str, Any], column: str) -> Any:
@@ -345,18 +361,22 @@ class _Shaper:
     def _constants(self, rows: int) -> dict[str, pa.Array]:
         """Fill the columns that are the same in every record as it is collected."""
         return {
-            "parents": pa.array([[]] * rows, pa.list_(pa.string())),
+            "parents": pa.ListArray.from_arrays(np.zeros(rows + 1, np.int32), pa.array([], pa.string())),
             "last_modified_time": pa.nulls(rows, pa.string()),
             "generated": pa.array(np.full(rows, self.provenance.generated, np.int8)),
         }
 
 
 def _own_time(rest: Mapping[str, Any]) -> str | None:
-    for name in ("original_time", "date"):
+    for name in _TIME_NAMES:
         value = rest.get(name)
         if isinstance(value, str) and _ISO_TIME.fullmatch(value):
             return value
     return None
+
+
+def _repeated(value: str | None, rows: int) -> pa.Array:
+    return pa.repeat(_column([value], pa.string())[0], rows)
 
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:

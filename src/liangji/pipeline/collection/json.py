@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, BinaryIO, ClassVar
 
 import orjson
@@ -12,14 +12,27 @@ from pydantic.dataclasses import dataclass
 
 from liangji.core.errors import InputError
 from liangji.core.operator import STRICT, OperatorKind
-from liangji.core.reading import Fault, Note, Raw, RawRecord, ReadLimits
+from liangji.core.reading import Fault, Note, Raw, RawBatch, RawRecord, ReadLimits
 from liangji.core.schema import Modality
 from liangji.core.units import format_size
 from liangji.pipeline.collection.decoding import decoded, utf8_stream
 from liangji.pipeline.collection.encodings import decode
+from liangji.pipeline.collection.flat_json import flat_columns
 from liangji.pipeline.collection.media import coco_records, is_coco
-from liangji.pipeline.collection.streams import KEPT_BYTES, Joined, lines, read_head, read_whole, with_line_feeds
+from liangji.pipeline.collection.streams import (
+    KEPT_BYTES,
+    Block,
+    Joined,
+    Line,
+    blocks,
+    joined_blocks,
+    read_head,
+    read_whole,
+    with_line_feeds,
+)
 
+COLUMNS_FROM_BYTES = 16 << 10  # what a block costs as columns, before its first line, is what this much costs line by line
+_BLOCK_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LISTS = ("data", "records", "rows", "items", "examples", "samples", "list", "results", "documents", "example")
@@ -47,31 +60,43 @@ class ReadJsonLines:
         head, rest = read_head(stream, 8192)
         utf8 = utf8_stream(Joined(head, rest).as_binary(), self.encoding or _utf8_by_nulls(head))
         record = 0
-        loads = orjson.loads
-        for line in lines(with_line_feeds(utf8.stream), limits):
-            data = line.data
-            try:
-                value = loads(data)
-            except orjson.JSONDecodeError as error:
-                if not data.strip(b" \t\r\xef\xbb\xbf") and not line.beginning:
-                    continue
-                if line.beginning:
-                    yield _too_long(origin, line.number, record, line.size_bytes, line.beginning, limits)
-                elif "UTF-8" in error.msg or "surrogate" in error.msg:
-                    yield from _second_try(data, origin, line.number, record)
-                else:
-                    yield line_fault(data, error, origin, line.number, record)
-                record += 1
-                continue
-            if type(value) is dict:
-                if data.count(b":") != len(value) and (name := duplicate_key(data, value)) is not None:
-                    yield _duplicate(name, data, origin, line.number, record)
-                else:
-                    yield RawRecord(value, record, line.number, origin)
+        for block in joined_blocks(blocks(with_line_feeds(utf8.stream), limits), _BLOCK_BYTES):
+            is_large = isinstance(block, Block) and len(block.data) >= COLUMNS_FROM_BYTES
+            if is_large and (columns := flat_columns(block.data, limits.record_bytes)) is not None:
+                yield RawBatch(columns, record, origin, block.number)
+                record += columns.num_rows
             else:
-                yield _not_an_object(value, data, origin, line.number, record)
-            record += 1
+                record = yield from _records([block] if isinstance(block, Line) else block.lines(limits), record, origin, limits)
         yield from utf8.notes(origin)
+
+
+def _records(source: Iterable[Line], record: int, origin: str, limits: ReadLimits) -> Generator[Raw, None, int]:
+    """Read lines one by one; gives back the number of the next record."""
+    loads = orjson.loads
+    for line in source:
+        data = line.data
+        try:
+            value = loads(data)
+        except orjson.JSONDecodeError as error:
+            if not data.strip(b" \t\r\xef\xbb\xbf") and not line.beginning:
+                continue
+            if line.beginning:
+                yield _too_long(origin, line.number, record, line.size_bytes, line.beginning, limits)
+            elif "UTF-8" in error.msg or "surrogate" in error.msg:
+                yield from _second_try(data, origin, line.number, record)
+            else:
+                yield line_fault(data, error, origin, line.number, record)
+            record += 1
+            continue
+        if type(value) is dict:
+            if data.count(b":") != len(value) and (name := duplicate_key(data, value)) is not None:
+                yield _duplicate(name, data, origin, line.number, record)
+            else:
+                yield RawRecord(value, record, line.number, origin)
+        else:
+            yield _not_an_object(value, data, origin, line.number, record)
+        record += 1
+    return record
 
 
 def _utf8_by_nulls(head: bytes) -> str | None:

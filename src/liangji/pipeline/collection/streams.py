@@ -402,36 +402,84 @@ class Line(NamedTuple):
     beginning: bytes = b""
 
 
-def lines(stream: BinaryIO, limits: ReadLimits) -> Iterator[Line]:
-    """Cut a stream at line feeds; a line over `limits.record_bytes` is passed over without being held."""
+class Block(NamedTuple):
+    """Whole lines without the last line feed."""
+
+    number: int  # of the first line, 1-based
+    data: bytes
+
+    def lines(self, limits: ReadLimits) -> Iterator[Line]:
+        for number, data in enumerate(self.data.split(b"\n"), self.number):
+            yield _line(number, data, limits)
+
+
+def blocks(stream: BinaryIO, limits: ReadLimits) -> Iterator[Block | Line]:
+    """Cut a stream into blocks of lines; a line over `limits.record_bytes` is passed over without being held, and told by itself.
+
+    A line over the limit that is no longer than a chunk may stand in a block: `Block.lines` tells it.
+    """
     number, skipped, beginning = 1, 0, b""
     held: list[bytes] = []  # the line that has begun
     held_bytes = 0
-    while block := stream.read(CHUNK_BYTES):
-        first, *rest = block.split(b"\n")
-        if not rest and skipped:
-            skipped += len(block)
-        elif not rest:
-            held.append(block)
-            held_bytes += len(block)
+    while chunk := stream.read(CHUNK_BYTES):
+        whole, found, rest = chunk.rpartition(b"\n")
+        if not found and skipped:
+            skipped += len(chunk)
+        elif not found:
+            held.append(chunk)
+            held_bytes += len(chunk)
             if held_bytes > limits.record_bytes:
                 skipped, beginning = held_bytes, b"".join(held)[:KEPT_BYTES]
                 held, held_bytes = [], 0
         else:
             if skipped:
+                first, found, whole = whole.partition(b"\n")
                 yield Line(number, b"", skipped + len(first), beginning)
-                skipped = 0
-            else:
-                yield _line(number, b"".join((*held, first)), limits)
-            number += 1
-            for part in rest[:-1]:
-                yield _line(number, part, limits)
-                number += 1
-            held, held_bytes = [rest[-1]], len(rest[-1])
+                number, skipped = number + 1, 0
+            if found:
+                block = Block(number, b"".join((*held, whole)))
+                yield block
+                number += block.data.count(b"\n") + 1
+            held, held_bytes = [rest], len(rest)
     if skipped:
         yield Line(number, b"", skipped, beginning)
     elif held_bytes:
-        yield _line(number, b"".join(held), limits)
+        yield Block(number, b"".join(held))
+
+
+def joined_blocks(source: Iterator[Block | Line], size: int) -> Iterator[Block | Line]:
+    """Join neighbouring blocks until they have `size` bytes. What was read before an error is given before it is raised."""
+    held: list[Block] = []
+    held_bytes = 0
+    try:
+        for item in source:
+            if isinstance(item, Block):
+                held.append(item)
+                held_bytes += len(item.data)
+            if held and (isinstance(item, Line) or held_bytes >= size):
+                yield _joined(held)
+                held, held_bytes = [], 0
+            if isinstance(item, Line):
+                yield item
+    except Exception:
+        if held:
+            yield _joined(held)
+        raise
+    if held:
+        yield _joined(held)
+
+
+def _joined(held: list[Block]) -> Block:
+    return Block(held[0].number, b"\n".join([block.data for block in held]))
+
+
+def lines(stream: BinaryIO, limits: ReadLimits) -> Iterator[Line]:
+    """Cut a stream at line feeds; a line over `limits.record_bytes` is passed over without being held."""
+    for item in blocks(stream, limits):
+        if isinstance(item, Line):
+            yield item
+        else:
+            yield from item.lines(limits)
 
 
 class _CarriageReturns(ByteStream):
