@@ -230,6 +230,8 @@ def _windows(data: Any, offsets: Any, classes: Any, pairs: Any, pair_flags: Any,
                 event |= AT
             if code == 46 or code == 58:
                 digit_before = previous_flags & _DIGIT
+                if code == 46 and at + 9 < last and data[at + 5] == 46 and _is_group_pair(data, at):
+                    event |= COLONS
                 if code == 46 and digit_before:
                     dots = dots + 1 if at - last_dot <= 4 else 1
                     last_dot = at
@@ -420,6 +422,15 @@ def _is_plate_next(data: Any, at: Any, last: Any) -> Any:
         if 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte == 0xEF or byte == 0xE6 or byte == 0xE8:
             count += 1
     return count >= 5
+
+
+@njit(nogil=True, cache=True)
+def _is_group_pair(data: Any, at: Any) -> Any:
+    """Tell whether four hexadecimal digits stand behind the point and four behind the next one, as in 001a.2b3c.4d5e."""
+    for place in range(at + 1, at + 10):
+        if place != at + 5 and not _is_hexadecimal(data[place]):
+            return False
+    return True
 
 
 @njit(inline="always")

@@ -221,3 +221,7 @@ def test_an_unknown_kind_is_refused_with_the_nearest_name() -> None:
 )
 def test_values_are_found_in_the_contexts_of_their_kind(text: str, values: list[str]) -> None:
     assert [text[finding.start : finding.end] for finding in find(text, WITH_FORMAT)] == values
+
+
+def test_an_address_of_hardware_in_three_groups_is_found_without_a_digit_run_or_capitals() -> None:
+    assert [(found.kind, found.start, found.end) for found in find("网卡 001a.2b3c.4d5e 已更换")] == [("mac_address", 3, 17)]

@@ -49,7 +49,7 @@ class MaskPersonalInformation:
     ] = None
 
     kind: ClassVar[OperatorKind] = OperatorKind.TRANSFORM
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     modality: ClassVar[Modality] = Modality.TEXT
 
     @field_validator("kinds")

@@ -34,7 +34,7 @@ class FindPersonalInformation:
     ] = "high"
 
     kind: ClassVar[OperatorKind] = OperatorKind.MEASURE
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     modality: ClassVar[Modality] = Modality.TEXT
 
     @field_validator("kinds")
