@@ -173,6 +173,7 @@ PIECES = [
         "[1]",
         "[edit]",
     ),
+    *("abcdefgh", "ijklmnop9", "a1b2c3d4e5f6g7h8", "privacy policy"),
     *("[citation needed]", "One two three.", "J. Smith said so. ", "a b c d e f g h i j k ", "甲乙丙丁戊己庚辛壬癸", "- x\n"),
 ]
 FEW_PIECES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=4)  # few, so that lines and n-grams repeat
@@ -193,6 +194,10 @@ EDGES = [
     "a a a a a a a a a a a a a a a a a a a a a a a a a",
     "甲乙丙丁戊甲乙丙丁戊甲乙丙丁戊" * 2,
     "  \n\na\n\n\nb\n\na\n\n  ",
+    "a b " + "x" * 1000 + ".\na b " + "x" * 1001 + ".\na b " + "中" * 1001 + ".\na b " + "x" * 900 + "\u3000" + "y" * 900 + ".",
+    "word " * 300 + "end.\n" + "word" * 500 + " and some more.\n" + "a\u3000b\u3000c" * 400 + ".",
+    "java[1]script is two words.\nlorem[edit] ipsum here.\nA. b c! D e? (f.) g.' h. I. j k...l m.",
+    "the\x1fbe the\x00of of\x7f -- 'the' the, don't",
     "a\r\nb\rc\x85d\u2028e\x1cf\n",
     "one two three[1].\none two three. [1]\none two three.[x]\n one [edit]two three![citation needed]",
 ]

@@ -21,7 +21,7 @@ _LOW_BITS, _CASE, _SPACES = np.uint64(_EACH * 0x7F), np.uint64(_EACH * 0x20), np
 
 @njit(inline="always")
 def load(data: Any, at: Any, end: Any) -> Any:
-    """Read eight bytes from `at` on; spaces stand for those from `end` on."""
+    """Read eight bytes from `at` on, which stands before `end`; spaces stand for those from `end` on."""
     if at + 8 <= end:
         return _load_all(data, at)
     if end >= 8:  # the last eight bytes, some of which stand before `at`

@@ -29,7 +29,7 @@ _ONE = np.uint64(1)  # positions are unsigned: numba asks of a signed one, at ea
 def measure_repetition(hashes: Any, ends: Any, words: Any, separators: Any, counts: Any) -> None:
     """Write the repeated characters of n-grams to counts[n - 2].
 
-    `hashes`, `ends`: of the first `words` words; `separators`: 1 where a space between words counts as a character (top
+    `hashes` (random in all their bits), `ends`: of the first `words` words; `separators`: 1 where a space between words counts as a character (top
     n-grams only, as the reference implementation joins them), else 0.
     """
     if words < SHORTEST:
