@@ -37,7 +37,7 @@ from liangji.engine.budget import Budget, memory_for
 HASH, READ, AGGREGATE, DIGEST, STAGE_ROWS, UNIT_FILES = "hash", "read", "aggregate", "digest", "stage_rows", "unit_files"
 DECIDED = ": decision"  # after the label of an exchange: its part over all rows
 
-MEASURED_ERROR = 0.3  # largest part by which predictions missed the builds in docs/guide/planning.md, rounded up
+MEASURED_ERROR = 0.3  # twice what the CPU seconds of the builds in docs/guide/planning.md were missed by: elapsed time is less sure
 START_SECONDS = 3.0  # of `liangji build` on 569 short records: what is loaded before the first one and committed after the last
 SERIAL_SHARE = 0.36  # sampled while the recipe of docs/guide/planning.md was built: worker seconds that held the lock
 OTHER_MACHINE = 1.0  # rates of a table, on other data and often another machine: a factor of two either way
