@@ -60,6 +60,7 @@ class RayRunner:
         """
         os.environ.update(_WORKER_ENVIRONMENT)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^")  # what Ray says of its workers goes to stdout, which is ours
         try:
             import daft  # noqa: F401, PLC0415 - an extra, and slow to load
             import ray  # noqa: PLC0415
@@ -143,8 +144,6 @@ class RayRunner:
 
 
 def _connect(ray: Any, address: str, workers: int | None) -> None:
-    if address.startswith("ray://"):
-        raise UsageError("a Ray Client cannot take what tasks yield, and is cut off with its connection", address, _ON_THE_CLUSTER)
     if address not in ("auto", "local"):
         _check_address(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -170,7 +169,9 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
 
 
 def _check_address(address: str) -> None:
-    """Raises: UsageError where an address is none; ClusterError where nobody answers there."""
+    """Raises: UsageError where an address is none that will do; ClusterError where nobody answers there."""
+    if address.startswith("ray://"):
+        raise UsageError("a Ray Client cannot take what tasks yield, and is cut off with its connection", address, _ON_THE_CLUSTER)
     host, found, port = address.rpartition(":")
     if not found or not port.isdigit():
         raise UsageError(f"'{address}' is no address of a Ray cluster", "--address", "give auto, local, or HOST:PORT of its head")

@@ -184,7 +184,7 @@ def _waited_for(items: Iterator[T], check: Callable[[], None]) -> Iterator[T]:
             except queue.Empty:
                 continue
             if error is not None:
-                words = str(error).strip().partition("\n")[0]
+                words = str(error).strip().rpartition("\n")[2]  # before it, where in Ray and Daft it came from
                 mend = "run the same command again: everything before this exchange is kept"
                 raise ClusterError(f"the shuffle on the cluster failed: {words}", type(error).__name__, mend) from error
             if item is None:
