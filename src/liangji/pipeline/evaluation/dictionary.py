@@ -56,5 +56,6 @@ def dictionary() -> WordTrie:
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
         raise InputError(f"cannot read the word list: {error}", path.name, 'pip install --force-reinstall "jieba>=0.42"') from error
     total = pc.sum(lines["frequency"]).as_py()
-    lines = lines.filter(pc.match_substring_regex(lines["word"], _LOOKED_UP)).combine_chunks()
+    is_word = pc.and_(pc.match_substring_regex(lines["word"], _LOOKED_UP), pc.greater(lines["frequency"], 0))
+    lines = lines.filter(is_word).combine_chunks()
     return word_trie(lines["word"].chunk(0), lines["frequency"].chunk(0).to_numpy(), total)
