@@ -22,7 +22,7 @@ from liangji.engine.plan import QUARANTINE, columns
 from liangji.engine.references import write_index
 from liangji.engine.run_state import RunState
 from liangji.engine.segment import DIGEST
-from liangji.engine.units import ROOT_ROWS, Beginning, Unit, stage_all
+from liangji.engine.units import ROOT_ROWS, Beginning, Staged, Unit, grouped, stage_group
 from liangji.engine.work import made_key
 from liangji.stores.facts import VersionFacts
 from liangji.stores.metadata import Entry
@@ -99,8 +99,21 @@ def _commit_tables(state: RunState, built: Built) -> dict[str, int]:
     committed = {}
     for name, (schema, parts) in staged.items():
         table = f"{plan.recipe.dataset}/{name}"
-        committed[name] = tables.commit(table, schema, stage_all(tables, table, schema, parts, state.budget.workers))
+        committed[name] = tables.commit(table, schema, _staged(state, table, schema, parts))
     return committed
+
+
+def _staged(state: RunState, table: str, schema: pa.Schema, parts: Sequence[Staged]) -> list[str]:
+    """Give the fragments of one table of the version, in order; the runner stages what is not staged yet."""
+    groups = grouped(parts)
+    fragments = {number: group[0].fragments for number, group in enumerate(groups) if group[0].fragments}
+    waiting = [(number, group) for number, group in enumerate(groups) if number not in fragments]
+
+    def received(numbered: tuple[int, Sequence[Staged]], staged: list[str]) -> None:
+        fragments[numbered[0]] = staged
+
+    state.runner.each(stage_group, (state.workspace.tables, table, schema), waiting, received, state.check)
+    return [fragment for number in range(len(groups)) for fragment in fragments[number]]
 
 
 def _keep_keys(state: RunState, version: str, built: Built) -> None:

@@ -9,7 +9,6 @@ runs, and are removed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import chain
@@ -405,8 +404,8 @@ def _in_order(digests: pa.Table, rows: Rows) -> bytes:
     return b"".join(digests[DIGEST].take(pa.array(places)).to_pylist())
 
 
-def stage_all(tables: Tables, table: str, schema: pa.Schema, parts: Sequence[Staged], workers: int) -> list[str]:
-    """Give the fragments of one table of a version, in order; what is not staged yet is staged in groups, several at a time."""
+def grouped(parts: Sequence[Staged]) -> list[list[Staged]]:
+    """Cut the parts of a table into groups that are staged together; one that is staged already stands alone."""
     groups: list[list[Staged]] = []
     waiting_bytes = 0
     for part in parts:
@@ -418,14 +417,13 @@ def stage_all(tables: Tables, table: str, schema: pa.Schema, parts: Sequence[Sta
         else:
             groups[-1].append(part)
             waiting_bytes += part.size_bytes
+    return groups
 
-    def stage(group: list[Staged]) -> list[str]:
-        if group[0].fragments:
-            return group[0].fragments
-        return tables.stage(table, schema, chain.from_iterable(part.read() for part in group))
 
-    with ThreadPoolExecutor(workers) as pool:
-        return list(chain.from_iterable(pool.map(stage, groups)))
+def stage_group(table: tuple[Tables, str, pa.Schema], numbered: tuple[int, Sequence[Staged]]) -> list[str]:
+    """Stage a group that is not staged yet; `table` has its name and schema, and the number of the group means nothing here."""
+    tables, name, schema = table
+    return tables.stage(name, schema, chain.from_iterable(part.read() for part in numbered[1]))
 
 
 class StagedRows:
