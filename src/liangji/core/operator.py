@@ -13,8 +13,9 @@ and carries `Input:`, `Output:` and `Source:` (where the rule comes from); `lian
 | expand    | gives 0..n rows for each, with `parent_row` naming the input row of each, ascending | every child has a parent |
 | exchange  | sees the whole dataset: `keys` → `prepare` → `apply` | as rule and transform |
 
-A rule may name in `reads` the columns it looks at, an exchange those that its `apply` looks at: no others are read for it then, and
-moving a threshold reads no text. An exchange may name in `decision_options` the options that its keys do not hang on.
+A rule may name in `reads` the columns it looks at, an exchange those that its `apply` looks at, and in `key_columns` those that
+`keys` looks at: no others but the id are read for it then, and moving a threshold reads no text. An exchange may name in
+`decision_options` the options that its keys do not hang on.
 
 Same input, same output, bit for bit: no clock, no unseeded randomness, no dependence on how batches were cut.
 """

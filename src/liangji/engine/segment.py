@@ -49,6 +49,7 @@ class Outcome:
 
     view: View  # the rows that are in at its end
     lineage: str = ""  # names the root, where other runs know it too
+    at_hand: list[tuple[Rows, pa.RecordBatch]] | None = None  # what `view.batches()` would give, where it was just made
     keys: list[Layer] = field(default_factory=list)  # for each gathering exchange
     records: list[pa.RecordBatch] | None = None  # the rows with all their columns, in the final segment
     digests: Layer = field(default_factory=Layer)  # of these records
@@ -90,11 +91,12 @@ def run_segment(
         if link.expands:
             given = (batch for _, batch in outcome.view.batches())
             outcome.view, outcome.lineage = View.whole(Root.of(list(_expanded(plan, link, given, outcome)))), ""
+            outcome.at_hand = None
         elif link.operators:
             _lay(plan, link, outcome, remembered)
     _gather(plan, segment, outcome, remembered)
     if segment.is_final:
-        batches = list(outcome.view.batches())
+        batches = list(outcome.view.batches()) if outcome.at_hand is None else outcome.at_hand
         outcome.records = [batch for _, batch in batches]
         outcome.digests = _digested(plan, segment, outcome, batches, remembered)
     for count in outcome.counts.values():
@@ -126,7 +128,7 @@ def _carry_out(plan: Plan, step: Step, decisions: pa.Table, outcome: Outcome) ->
             after.append(result)
     names = {column.name for column in DECISION}
     view = View.whole(Root.of([batch.select([name for name in batch.schema.names if name not in names]) for batch in after]))
-    outcome.lineage = ""  # these rows have other columns than the root that other runs know
+    outcome.lineage, outcome.at_hand = "", None  # these rows have other columns than the root that other runs know
     outcome.view = view.only(_kept(plan, view.rows, after, label, count, view, outcome))
     count.rows_out += len(outcome.view.rows)
 
@@ -139,16 +141,12 @@ def _decide(plan: Plan, step: Step, call: Callable[[pa.RecordBatch, Rows], pa.Re
     reads = getattr(step.operator, "reads", None)
     left, after = [], []
     for rows, batch in view.batches(None if reads is None else (ID, *reads)):
-
-        def whole(position: int, rows: Rows = rows) -> pa.RecordBatch:
-            return next(view.only(rows[position : position + 1]).batches())[1]
-
-        for start, part, result in _surviving(batch, _on(rows, call), label, count, outcome, whole):
+        for start, part, result in _surviving(batch, _on(rows, call), label, count, outcome, _whole_row(view, rows)):
             _check_rows(label, part, result)
             left.append(rows[start : start + part.num_rows])
             after.append(result)
     rows = np.concatenate(left) if left else view.rows[:0]
-    outcome.view = view.only(_kept(plan, rows, after, label, count, view, outcome))
+    outcome.view, outcome.at_hand = view.only(_kept(plan, rows, after, label, count, view, outcome)), None
     count.rows_out += len(outcome.view.rows)
 
 
@@ -197,8 +195,12 @@ def _lay(plan: Plan, link: Link, outcome: Outcome, remembered: Remembered) -> No
     """Lay what the operators of a link make of the rows over the view; rows on which one fails leave it."""
     view, layer = outcome.view, _known(outcome, remembered, link.identity)
     missing = layer.missing(view.rows)
+    outcome.at_hand = None
     if len(missing) or not layer.parts:
-        layer = layer.with_part(_made(plan, link.operators, view.only(missing)))
+        part, made = _made(plan, link.operators, view.only(missing))
+        layer = layer.with_part(part)
+        if len(missing) == len(view.rows):
+            outcome.at_hand = made
     left = _enter(plan, link.operators, layer, view.rows, outcome)
     outcome.view = View(view.root, left, (*view.layers, layer))
 
@@ -221,8 +223,8 @@ def _enter(plan: Plan, steps: Sequence[Step], layer: Layer, rows: Rows, outcome:
     return rows[~np.isin(rows, failures[ROW].to_numpy())]
 
 
-def _made(plan: Plan, steps: Sequence[Step], view: View) -> Part:
-    """Run operators that keep the number of rows over a view, and take down what they added and changed."""
+def _made(plan: Plan, steps: Sequence[Step], view: View) -> tuple[Part, list[tuple[Rows, pa.RecordBatch]]]:
+    """Run operators that keep the number of rows over a view; gives what they added and changed, and the rows as they are now."""
     scrap = Outcome(view)
     before, after, left = [], [], []
     for rows, batch in view.batches():
@@ -240,7 +242,7 @@ def _made(plan: Plan, steps: Sequence[Step], view: View) -> Part:
                 after.append(result)
     failed = pa.Table.from_pylist(scrap.quarantined, _FAILED).sort_by(ROW) if scrap.quarantined else None
     rows = np.concatenate(left) if left else view.rows[:0]
-    return _difference(view.rows, rows, before, after, failed)
+    return _difference(view.rows, rows, before, after, failed), list(zip(left, after, strict=True))
 
 
 def _operated(
@@ -358,6 +360,11 @@ def _same_row(batch: pa.RecordBatch) -> Callable[[int], pa.RecordBatch]:
     return lambda position: batch.slice(position, 1)
 
 
+def _whole_row(view: View, rows: Rows) -> Callable[[int], pa.RecordBatch]:
+    """Fetch single rows of a batch that has a part of the columns only."""
+    return lambda position: next(view.only(rows[position : position + 1]).batches())[1]
+
+
 def _check(label: str, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
     """Hold an operator to its kind's contract."""
     _check_rows(label, before, after)
@@ -401,11 +408,12 @@ def _keys(plan: Plan, step: Step, view: View) -> Part:
     scrap = Outcome(view)
     label = plan.step_label(step)
     tables = []
-    for rows, batch in view.batches():
+    reads = getattr(step.operator, "key_columns", None)
+    for rows, batch in view.batches(None if reads is None else (ID, *reads)):
         failed = len(scrap.quarantined)
         count = scrap.count(label, step.operator.kind)
         for start, _, keys in _surviving(
-            batch, lambda part, _: step.operator.keys(part), label, count, scrap, _same_row(batch), True
+            batch, lambda part, _: step.operator.keys(part), label, count, scrap, _whole_row(view, rows), True
         ):
             places = rows[start + keys.column(ROW).to_numpy()]
             tables.append(pa.Table.from_batches([keys.set_column(keys.schema.get_field_index(ROW), ROW, pa.array(places))]))

@@ -41,6 +41,10 @@ class DropExactDuplicates:
     ] = "nothing"
     against: Against = ()
 
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
     def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         from liangji.kernels.buffers import text_buffers  # noqa: PLC0415 - compiled kernels load at the first batch
         from liangji.kernels.content_hashes import content_hashes, folded_content_hashes, folding_table  # noqa: PLC0415

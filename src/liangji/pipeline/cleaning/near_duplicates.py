@@ -122,6 +122,10 @@ class DropNearDuplicates:
     def __post_init__(self) -> None:
         choose_bands(self.similarity, self.recall, self.signature)
 
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
     def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         from liangji.kernels.buffers import text_buffers  # noqa: PLC0415 - compiled kernels load at the first batch
         from liangji.kernels.minhash import SKETCH_VALUES, band_hashes, signatures, sketches  # noqa: PLC0415

@@ -60,6 +60,10 @@ class DropRepeatedLines:
     within_document: Annotated[bool, Field(description=_WITHIN)] = False
     against: Against = ()
 
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
     def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return _passage_keys(batch, self.column, False, self.minimum_characters)
 
@@ -108,6 +112,10 @@ class DropRepeatedParagraphs:
     ] = "first"
     within_document: Annotated[bool, Field(description=_WITHIN)] = False
     against: Against = ()
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        return (self.column,)
 
     def keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return _passage_keys(batch, self.column, True, self.minimum_characters)
