@@ -114,6 +114,8 @@ def _candidates(
 
 def strongest(found: Sequence[Candidate]) -> list[Candidate]:
     """Settle overlaps: high before low, then rank, then length; the first of equals. Sorted by position."""
+    if len(found) < 2:
+        return list(found)
     in_order = sorted(found)
     settled: list[Candidate] = []
     first = 0
