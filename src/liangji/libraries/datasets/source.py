@@ -153,26 +153,32 @@ def _provenance(entry: Input) -> Provenance:
 
 
 class _Counting:
-    """A stream that tells how far it has been read. Seeking back and reading again is told once."""
+    """A stream that tells how much of it has been read: the bytes read, but never more than up to the furthest place.
+
+    So neither a look at the end of a file nor reading a part twice passes for progress.
+    """
 
     def __init__(self, stream: BinaryIO, consumed: Callable[[int], None]) -> None:
-        self._stream, self._consumed, self._told = stream, consumed, 0
+        self._stream, self._consumed = stream, consumed
+        self._read = self._furthest = self._told = 0
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
-        self._tell()
+        self._tell(len(data))
         return data
 
     def readinto(self, buffer: bytearray) -> int:
         size: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]  # every binary stream has it
-        self._tell()
+        self._tell(size)
         return size
 
-    def _tell(self) -> None:
-        position = self._stream.tell()
-        if position > self._told:
-            self._consumed(position - self._told)
-            self._told = position
+    def _tell(self, size: int) -> None:
+        self._read += size
+        self._furthest = max(self._furthest, self._stream.tell())
+        progress = min(self._read, self._furthest) - self._told
+        if progress > 0:
+            self._consumed(progress)
+            self._told += progress
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)

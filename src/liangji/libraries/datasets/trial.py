@@ -34,6 +34,7 @@ SIZE_BYTES = 32_000_000  # of records: a few seconds, and long enough to even ou
 _HASHED_BYTES = 32 << 20
 _JOINED = 4  # stretches are read as one where files are long
 _LONG_FILE_BYTES = 4 << 20
+_SWALLOWED = 16  # a file that a format swallows at once is gone through to its end, up to so many times what was wanted of it
 _FEW_ROWS = 16  # for the first call
 
 T = TypeVar("T")
@@ -72,6 +73,8 @@ def _read(plan: Plan, size_bytes: int) -> tuple[Batches, int, float]:
     total = 0
     started = time.process_time()
     for file, most in _chosen(files, size_bytes):
+        if sum(batch.nbytes for batch in batches) >= size_bytes:
+            break
         consumed = taken = 0
 
         def count(size: int) -> None:
@@ -83,7 +86,7 @@ def _read(plan: Plan, size_bytes: int) -> tuple[Batches, int, float]:
             for item in inputs.read(file, count):
                 yield item
                 taken += item.nbytes if isinstance(item, pa.RecordBatch) else 0
-                if taken >= most:
+                if taken >= most and (consumed < file.size_bytes or taken >= _SWALLOWED * most):
                     return
 
         batches += [batch for shard in cut(items()) for batch in shard.batches]
