@@ -73,25 +73,30 @@ def _read(plan: Plan, size_bytes: int) -> tuple[Batches, int, float]:
     total = 0
     started = time.process_time()
     for file, most in _chosen(files, size_bytes):
-        if sum(batch.nbytes for batch in batches) >= size_bytes:
-            break
-        consumed = taken = 0
-
-        def count(size: int) -> None:
-            nonlocal consumed
-            consumed += size
-
-        def items(file: SourceFile = file, most: int = most) -> Iterator[Any]:
-            nonlocal taken
-            for item in inputs.read(file, count):
-                yield item
-                taken += item.nbytes if isinstance(item, pa.RecordBatch) else 0
-                if taken >= most and (consumed < file.size_bytes or taken >= _SWALLOWED * most):
-                    return
-
-        batches += [batch for shard in cut(items()) for batch in shard.batches]
-        total += consumed
+        if sum(batch.nbytes for batch in batches) < size_bytes:
+            read, consumed = _read_stretch(inputs, file, most)
+            batches += read
+            total += consumed
     return batches, total, time.process_time() - started
+
+
+def _read_stretch(inputs: Inputs, file: SourceFile, most: int) -> tuple[Batches, int]:
+    """Read about `most` bytes of records from a file; gives also the bytes of it gone through."""
+    consumed = 0
+
+    def count(size: int) -> None:
+        nonlocal consumed
+        consumed += size
+
+    def items() -> Iterator[Any]:
+        taken = 0
+        for item in inputs.read(file, count):
+            yield item
+            taken += item.nbytes if isinstance(item, pa.RecordBatch) else 0
+            if taken >= most and (consumed < file.size_bytes or taken >= _SWALLOWED * most):
+                return
+
+    return [batch for shard in cut(items()) for batch in shard.batches], consumed
 
 
 def _hash_seconds_per_byte() -> float:
