@@ -39,7 +39,6 @@ _TASKS_A_CORE = 2  # under way: one that runs and one that waits, so that a clus
 _POLL_SECONDS = 0.5
 _SHARED = "shared"  # a file that shows whether a machine sees the same place
 _WORKER_ENVIRONMENT = {"DO_NOT_TRACK": "true"}  # Daft asks for it when it is imported
-_ON_THE_CLUSTER = "run `liangji build` on a machine of the cluster, or send it there: ray job submit --address http://HEAD:8265 -- liangji build …"
 
 
 class RayRunner:
@@ -171,7 +170,8 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
 def _check_address(address: str) -> None:
     """Raises: UsageError where an address is none that will do; ClusterError where nobody answers there."""
     if address.startswith("ray://"):
-        raise UsageError("a Ray Client cannot take what tasks yield, and is cut off with its connection", address, _ON_THE_CLUSTER)
+        mend = "run the command on a machine of the cluster, with --address auto"
+        raise UsageError("a Ray Client cannot take what tasks yield, and is cut off with its connection", address, mend)
     host, found, port = address.rpartition(":")
     if not found or not port.isdigit():
         raise UsageError(f"'{address}' is no address of a Ray cluster", "--address", "give auto, local, or HOST:PORT of its head")
