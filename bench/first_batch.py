@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from liangji.core.operator import OperatorKind, Warmable
+from liangji.core.operator import OperatorKind
 from liangji.engine.recipe import Step
 from liangji.libraries.datasets import building
 from liangji.libraries.datasets.source import Inputs
@@ -23,9 +23,6 @@ from liangji.libraries.datasets.source import Inputs
 def main() -> None:
     plan = building.check(Path(sys.argv[1]))
     steps = plan.recipe.steps
-    for step in steps:
-        if isinstance(step.operator, Warmable):
-            step.operator.warm_up()
     inputs = Inputs(plan.recipe)
     batch = next(item for item in inputs.read(inputs.files()[0], lambda _: None) if isinstance(item, pa.RecordBatch))
     for step in _until_exchange(steps):

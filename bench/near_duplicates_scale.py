@@ -26,7 +26,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from liangji.engine.gathered import GatheredKeys, Source
+from liangji.engine.gathered import GatheredKeys, Source, exchange_batches
 from liangji.kernels.minhash import SKETCH_WORDS
 from liangji.kernels.shingles import mix
 from liangji.pipeline.cleaning.candidate_pairs import SKETCH_COLUMNS
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, help="folder for spill; default: the system's")
     arguments = parser.parse_args()
     operator = DropExactDuplicates() if arguments.exact else DropNearDuplicates(planted_pairs=0)
-    operator.warm_up()
+    exchange_batches(operator, [pa.RecordBatch.from_pydict({"id": ["a", "b"], "text": ["a", "a"]})])  # compiles
     bounds = [(start, min(start + _SHARD, arguments.rows)) for start in range(0, arguments.rows, _SHARD)]
     sources: list[tuple[Path | Source, int]] = [
         (near_keys(operator, *part) if isinstance(operator, DropNearDuplicates) else exact_keys(*part), part[0]) for part in bounds

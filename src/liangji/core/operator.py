@@ -25,7 +25,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -136,13 +136,6 @@ class Exchange(Protocol):
 
     def apply(self, batch: pa.RecordBatch, decisions: pa.Table, /) -> pa.RecordBatch:
         """Carry out the decisions on one batch; `row` is now the position in it, ascending."""
-
-
-@runtime_checkable
-class Warmable(Protocol):
-    """An operator that compiles or loads something before its first batch."""
-
-    def warm_up(self) -> None: ...
 
 
 def first_rows(shared: pa.Table) -> NDArray[np.int64]:

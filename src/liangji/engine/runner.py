@@ -11,8 +11,6 @@ from functools import partial
 from threading import Event, Lock
 from typing import Any, Protocol, TypeVar
 
-import pyarrow as pa
-
 from liangji.engine.gathered import GatheredKeys
 from liangji.engine.shards import Feed
 from liangji.engine.work import FileWork, Job, Reading, read_shards, run_first
@@ -99,7 +97,6 @@ def _on_workers(workers: int, take: Callable[[], T | None], work: Callable[[T], 
                 if item is None:
                     return
                 work(item)
-                pa.default_memory_pool().release_unused()
         except BaseException:
             failed.set()
             raise

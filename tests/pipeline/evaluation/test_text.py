@@ -76,10 +76,6 @@ def test_a_column_that_is_no_text_is_refused() -> None:
         MeasureText()(pa.RecordBatch.from_pydict({"text": [1]}))
 
 
-def test_warming_up_needs_no_data() -> None:
-    MeasureText(column="body").warm_up()
-
-
 def test_words_of_a_dictionary_are_those_people_mean() -> None:
     batch = pa.RecordBatch.from_pydict({"text": ["我来到北京清华大学，学习 Python。"]})
     row = MeasureText(words="dictionary")(batch).to_pylist()[0]

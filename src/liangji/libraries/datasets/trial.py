@@ -18,7 +18,7 @@ import pyarrow.ipc
 
 from liangji.core.digest import row_digests
 from liangji.core.errors import InputError, SchemaError
-from liangji.core.operator import PARENT_ROW, OperatorKind, Warmable
+from liangji.core.operator import PARENT_ROW, OperatorKind
 from liangji.core.reading import SourceFile
 from liangji.core.schema import DECISION, DROP_REASON, payload_fields, record_schema
 from liangji.engine.gathered import exchange_batches
@@ -47,9 +47,6 @@ def try_recipe(plan: Plan, size_bytes: int = SIZE_BYTES) -> Trial:
     Raises: InputError where an input matches nothing, or no record can be read; SchemaError where a step lacks a column.
     """
     pa.set_cpu_count(1)  # as a build does
-    for step in plan.recipe.steps:
-        if isinstance(step.operator, Warmable):
-            step.operator.warm_up()
     _read(plan, 1)  # the first stretch, so that readers are loaded
     batches, input_bytes, seconds = _read(plan, size_bytes)
     trial = Trial(input_bytes, _rows(batches), _payload(plan, batches))

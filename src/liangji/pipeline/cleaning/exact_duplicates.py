@@ -73,6 +73,3 @@ class DropExactDuplicates:
 
     def apply(self, batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
         return apply_drops(batch, decisions)
-
-    def warm_up(self) -> None:
-        self.keys(pa.RecordBatch.from_pydict({ID: ["a"], self.column: ["a"]}))

@@ -176,13 +176,6 @@ class DropNearDuplicates:
     def apply(self, batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
         return apply_drops(batch, decisions)
 
-    def warm_up(self) -> None:
-        from liangji.kernels.buffers import TextBuffers  # noqa: PLC0415
-
-        self.keys(pa.RecordBatch.from_pydict({ID: ["a"], self.column: ["a"]}))
-        text = TextBuffers(np.zeros(2, np.uint8), np.arange(3), np.ones(2, np.bool_))
-        self._compare(text, np.array([0]), np.array([1]), np.zeros(2, np.bool_), 1)
-
     def _planted_keys(self, gathered: Gathered, planted: Planted) -> pa.RecordBatch | None:
         if not planted.texts:
             return None

@@ -73,11 +73,6 @@ class DropRepeatedLines:
     def apply(self, batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
         return _remove(batch, decisions, self.column, False, self.minimum_characters, self.within_document, "line")
 
-    def warm_up(self) -> None:
-        batch = pa.RecordBatch.from_pydict({self.column: ["a"]})
-        self.apply(batch, _DECISIONS.empty_table())
-        self.keys(batch)
-
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class DropRepeatedParagraphs:
@@ -125,11 +120,6 @@ class DropRepeatedParagraphs:
 
     def apply(self, batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
         return _remove(batch, decisions, self.column, True, self.minimum_characters, self.within_document, "paragraph")
-
-    def warm_up(self) -> None:
-        batch = pa.RecordBatch.from_pydict({self.column: ["a"]})
-        self.apply(batch, _DECISIONS.empty_table())
-        self.keys(batch)
 
 
 def _passage_keys(batch: pa.RecordBatch, column: str, is_paragraph: bool, minimum: int) -> pa.RecordBatch:

@@ -159,10 +159,6 @@ class IdentifyLanguage:
         batch = with_column(batch, "language", pa.array(languages, pa.string(), mask=is_null))
         return with_column(batch, "language_score", pa.array(scores.astype(np.float32), mask=is_null))
 
-    def warm_up(self) -> None:
-        _counts(pa.array(["a"]))
-        _model()
-
 
 def _counts(texts: pa.Array) -> NDArray[np.int64]:
     from liangji.kernels.script_counts import script_counts  # noqa: PLC0415 - compiles

@@ -57,9 +57,6 @@ class FindPersonalInformation:
         batch = with_column(batch, "personal_information_count", pa.array(counts, pa.int32()))
         return with_column(batch, "personal_information_kinds", pa.array(kinds, pa.string()))
 
-    def warm_up(self) -> None:
-        self(pa.RecordBatch.from_pydict({self.column: ["13812345678"]}))
-
 
 def _by_kind(spans: tuple[tuple[int, int, str, str], ...]) -> str:
     if not spans:

@@ -218,10 +218,6 @@ class MeasureText:
         modes = pa.array([self.words], pa.string()).take(pa.array(np.zeros(len(texts), np.int64), mask=is_null))
         return with_column(batch, WORD_MODE, modes)
 
-    def warm_up(self) -> None:
-        """Compile the kernels, or load them from numba's cache."""
-        self(pa.RecordBatch.from_pydict({self.column: pa.array(["warm 暖。"], pa.large_string())}))
-
     def _stop_words(self) -> tuple[str, ...]:
         language = self.language or ("en" if self.words == "whitespace" else "zh")
         return CHINESE_STOP_WORDS if language == "zh" else ENGLISH_STOP_WORDS

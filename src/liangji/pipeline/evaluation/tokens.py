@@ -75,12 +75,6 @@ class CountTokens:
         values = pa.array(np.array(counts, np.int32), mask=is_null.to_numpy(zero_copy_only=False))
         return with_column(batch, "token_count", values)
 
-    def warm_up(self) -> None:
-        if self.method == "exact":
-            self._counter()
-        else:
-            _estimates(pa.array(["a"]))
-
     def fingerprint(self) -> str:
         """Name the vocabulary by its content: the same options with another file are another operator."""
         return "" if self.method == "estimate" else _sha256(_tokenizer_file(self.tokenizer))
