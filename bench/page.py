@@ -151,13 +151,20 @@ class _Page:
                         name,
                         f"{one.figures['rows_in']:,} → {one.figures['rows_out']:,}" if is_build else "–",
                         f"{one.cpu_seconds:.1f}",
-                        f"{one.wall_seconds:.1f}",
+                        f"{one.wall_seconds:.1f}{self._gain(one)}",
                         _speed(one) if is_build else "–",
                         f"{one.text_bytes / 1e6 / one.wall_seconds:.3g}" if is_build else "–",
                         f"{one.peak_memory_bytes / 1e6:.0f} MB",
                     ]
                 )
         return _table(self.heads["builds"], rows)
+
+    def _gain(self, one: Measurement) -> str:
+        """Tell how many times faster two workers are than one."""
+        single = self.results.find(OURS, "whole_recipe", one.language)
+        if one.step != "whole_recipe_two_threads" or single is None:
+            return ""
+        return f" ({single.wall_seconds / one.wall_seconds:.2f}×)"
 
     def stages(self) -> str:
         rows = []
