@@ -145,7 +145,16 @@ class Source(Protocol):
     """All inputs of one recipe; what the engine runs on."""
 
     def files(self) -> list[SourceFile]:
-        """List the input files in canonical order: by entry of the recipe, then by origin."""
+        """List the input files in canonical order: by entry of the recipe, then by origin.
+
+        `sha256` is empty where the bytes must be read for it.
+        """
+
+    def fingerprint(self, file: SourceFile) -> str:
+        """Read a file for its SHA-256, in hexadecimal digits."""
+
+    def remember(self, file: SourceFile) -> None:
+        """Keep the SHA-256 of a file, so that it need not be read for it again while it is unchanged."""
 
     def identity(self, file: SourceFile) -> object:
         """Give everything but the bytes that decides what `read` yields, as plain values: origin, options, reader versions."""

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from liangji.core.digest import canonical_hash
 from liangji.core.errors import RunError
-from liangji.core.reading import Source, place
+from liangji.core.reading import Source, SourceFile, place
 from liangji.engine.budget import Budget
 from liangji.engine.commit import Built, commit, forget_others
 from liangji.engine.exchange import Decisions, Gathering, decide
@@ -27,7 +27,7 @@ from liangji.engine.references import References
 from liangji.engine.run_state import RunState, segment_label
 from liangji.engine.runner import LocalRunner, Runner
 from liangji.engine.units import Unit, UnitFiles
-from liangji.engine.work import LaterWork, run_later
+from liangji.engine.work import LaterWork, fingerprint, run_later
 from liangji.stores.facts import VersionFacts
 from liangji.stores.workspace import Workspace
 
@@ -106,7 +106,7 @@ def _build(state: RunState, reader: Reader) -> Built:
     plan = state.plan
     exchanges = [step for segment in plan.segments for step in segment.gathers]
     state.references = {plan.step_label(step): References.of(state.workspace, step) for step in exchanges}
-    files = state.source.files()
+    files = _hashed(state, state.source.files())
     by_file = read_all(state, reader, files)
     units = [[unit for file in files for unit in by_file[file.origin]]]
     state.check_faults(units[0])
@@ -121,6 +121,22 @@ def _build(state: RunState, reader: Reader) -> Built:
     if ledger["rows_in"] and ledger["quarantined"] == ledger["rows_in"]:
         raise _nothing_read(every, ledger["quarantined"])
     return Built(files, by_file, units, decisions, ledger)
+
+
+def _hashed(state: RunState, files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Let the runner hash those files whose hash is not known."""
+    waiting = [file for file in files if not file.sha256]
+    hashes = {file.origin: file.sha256 for file in files}
+    if waiting:
+        state.progress.phase("hash", sum(file.size_bytes for file in waiting), "bytes")
+
+    def received(file: SourceFile, sha256: str) -> None:
+        hashes[file.origin] = sha256
+        state.source.remember(replace(file, sha256=sha256))
+        state.progress.advance(file.size_bytes, 0, 0)
+
+    state.runner.each(fingerprint, state.source, waiting, received, state.check)
+    return [replace(file, sha256=hashes[file.origin]) for file in files]
 
 
 def _exchange(state: RunState, segment: Segment, units: Sequence[Unit]) -> list[Decisions]:

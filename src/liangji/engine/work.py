@@ -75,6 +75,11 @@ class LaterWork:
     made: Made  # layers over its root, from earlier runs, that are still there
 
 
+def fingerprint(source: Source, file: SourceFile) -> str:
+    """Read an input file for its SHA-256."""
+    return source.fingerprint(file)
+
+
 def file_identity(plan: Plan, source: Source, file: SourceFile) -> str:
     """Name an input file and how it is read and cut; staged fragments lie in the dataset's own table."""
     return canonical_hash([plan.recipe.dataset, source.identity(file), file.sha256, cutting()])

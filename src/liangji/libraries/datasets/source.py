@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -68,10 +69,16 @@ class Inputs:
         return result
 
     def files(self) -> list[SourceFile]:
-        return [
-            SourceFile(found.origin, found.location, found.size_bytes, self._hash(found, index), found.modified_time, index)
-            for index, found in self._found
-        ]
+        return [replace(file, sha256=self._known_hash(file)) for file in self.listed()]
+
+    def fingerprint(self, file: SourceFile) -> str:
+        with _opened(self._recipe.inputs[file.input_index], file.location, file.origin) as stream:
+            return fingerprint(stream)[0]
+
+    def remember(self, file: SourceFile) -> None:
+        changed_ns = self._changed_ns[file.location]
+        if self._known is not None and changed_ns:
+            self._known.remember_file_hash(file.location, file.size_bytes, changed_ns, file.sha256)
 
     def listed(self) -> list[SourceFile]:
         """List the input files as `files` does, without reading them: `sha256` is empty. Enough to look into them."""
@@ -100,17 +107,12 @@ class Inputs:
                 yield item
         self._check_unchanged(file)
 
-    def _hash(self, found: Found, index: int) -> str:
-        changed_ns = self._changed_ns[found.location] = _changed_ns(found.location)
-        if self._known is not None and changed_ns:
-            known = self._known.file_hash(found.location, found.size_bytes, changed_ns)
-            if known is not None:
-                return known
-        with _opened(self._recipe.inputs[index], found.location, found.origin) as stream:
-            sha256, _ = fingerprint(stream)
-        if self._known is not None and changed_ns:
-            self._known.remember_file_hash(found.location, found.size_bytes, changed_ns, sha256)
-        return sha256
+    def _known_hash(self, file: SourceFile) -> str:
+        """Give the hash of a file that has not changed since it was hashed, else ''; note when it last changed."""
+        changed_ns = self._changed_ns[file.location] = _changed_ns(file.location)
+        if self._known is None or not changed_ns:
+            return ""
+        return self._known.file_hash(file.location, file.size_bytes, changed_ns) or ""
 
     def _check_unchanged(self, file: SourceFile) -> None:
         """Raises: InputError where a file is no longer the one that was hashed: its rows would go under another's name."""
