@@ -55,6 +55,34 @@ def test_a_text_does_not_depend_on_its_neighbours_or_on_the_string_type(texts: l
     assert NormalizeText()(batch.slice(cut))["text"].to_pylist() == together[cut:]
 
 
+@settings(max_examples=400, deadline=None)
+@given(
+    texts=st.lists(st.none() | TEXTS, min_size=1, max_size=4),
+    form=st.sampled_from(["NFC", "NFKC", "none"]),
+    width=st.sampled_from(["half", "keep"]),
+    whitespace=st.sampled_from(["tidy", "keep"]),
+    blank_lines=st.integers(0, 2),
+    private_use=st.sampled_from(["remove", "keep"]),
+)
+def test_no_sign_hides_what_a_step_would_change(
+    texts: list[str | None], form: str, width: str, whitespace: str, blank_lines: int, private_use: str
+) -> None:
+    options: dict[str, Any] = {"form": form, "width": width, "whitespace": whitespace, "private_use": private_use}
+    options["maximum_blank_lines"] = blank_lines
+    changed = pa.array([text or "" for text in texts], pa.large_string())
+    for _, change in NormalizeText(**options)._steps():  # each step over every text, whatever its signs
+        changed = change(changed)
+    expected = [None if text is None else after for text, after in zip(texts, changed.to_pylist(), strict=True)]
+    assert normalised(*texts, **options) == expected
+
+
+def test_a_null_that_owns_bytes_stays_null() -> None:
+    texts = pa.array(["a  b", "c  d", "e"], pa.string())
+    validity = pa.py_buffer(bytes([0b101]))
+    column = pa.Array.from_buffers(pa.string(), 3, [validity, *texts.buffers()[1:]])
+    assert NormalizeText()(pa.record_batch({"text": column}))["text"].to_pylist() == ["a b", None, "e"]
+
+
 def test_chinese_punctuation_stays_full_width_where_there_is_chinese() -> None:
     assert normalised("电压：２２０Ｖ，正常（ＯＫ）！？；", form="NFKC") == ["电压：220V，正常（OK）！？；"]
 

@@ -12,11 +12,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -25,36 +26,64 @@ from liangji.core.schema import TEXT, Modality, string_column, with_column
 from liangji.kernels.buffers import text_buffers
 from liangji.kernels.scripts import Script
 
-_LINE_ENDS = r"\r\n?|[\x{0B}\x{0C}\x{85}\x{2028}\x{2029}]"
-_SET_SPACES = r"\x{A0}\x{1680}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}"  # spaces that only set type
-_CONTROLS = r"\x{00}-\x{08}\x{0E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}"
-_FORMATS = (  # soft hyphen, zero width space, bidirectional marks, word joiner, invisible operators, byte order mark, annotation anchors
-    r"\x{AD}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}\x{FFF9}-\x{FFFB}"
-)
-_NONCHARACTERS = r"\x{FDD0}-\x{FDEF}" + "".join(rf"\x{{{plane:X}FFFE}}\x{{{plane:X}FFFF}}" for plane in range(17))
-_PRIVATE_USE = r"\x{E000}-\x{F8FF}\x{F0000}-\x{FFFFD}\x{100000}-\x{10FFFD}"
-_TAGS = r"\x{E0001}\x{E0020}-\x{E007F}"
-_JOINERS = r"\x{200C}\x{200D}"
+if TYPE_CHECKING:
+    from liangji.kernels.text_signs import CharacterSigns
+
+Ranges = tuple[tuple[int, int], ...]  # of code points, both ends included
+
+
+def _ranges_of(written: str) -> Ranges:
+    spans = [span.partition("-") for span in written.split()]
+    return tuple((int(first, 16), int(last or first, 16)) for first, _, last in spans)
+
+
+def _ranges(codes: Iterable[int]) -> Ranges:
+    ranges: list[tuple[int, int]] = []
+    for code in codes:
+        if ranges and ranges[-1][1] == code - 1:
+            ranges[-1] = (ranges[-1][0], code)
+        else:
+            ranges.append((code, code))
+    return tuple(ranges)
+
+
+def _re2(ranges: Ranges) -> str:
+    """Write the inside of a class of characters for RE2."""
+    return "".join(rf"\x{{{low:X}}}-\x{{{high:X}}}" for low, high in ranges)
+
+
+def _python(ranges: Ranges) -> str:
+    """Write the inside of a class of characters for `re`."""
+    return "".join(rf"\U{low:08x}-\U{high:08x}" for low, high in ranges)
+
+
+_LINE_ENDS = _ranges_of("B C D 85 2028 2029")  # besides the line feed
+_SET_SPACES = _ranges_of("A0 1680 2000-200A 202F 205F 3000")  # spaces that only set type
+_CONTROLS = _ranges_of("0-8 E-1F 7F-84 86-9F")
+# Soft hyphen, zero width space, bidirectional marks, word joiner, invisible operators, byte order mark, annotation anchors.
+_FORMATS = _ranges_of("AD 200B 200E 200F 202A-202E 2060-206F FEFF FFF9-FFFB")
+_NONCHARACTERS = ((0xFDD0, 0xFDEF), *((plane << 16 | 0xFFFE, plane << 16 | 0xFFFF) for plane in range(17)))
+_PRIVATE_USE = _ranges_of("E000-F8FF F0000-FFFFD 100000-10FFFD")
+_TAGS = _ranges_of("E0001 E0020-E007F")
+_JOINERS = _ranges_of("200C 200D")
 # A joiner shapes what stands before it in these scripts and in emoji; elsewhere it only hides a character boundary.
-_JOINED = (
+_JOINED_RE2 = (
     r"\p{Arabic}\p{Syriac}\p{Mongolian}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}\p{Telugu}\p{Kannada}"
     r"\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{So}\x{1F3FB}-\x{1F3FF}\x{FE0F}\x{20E3}"
 )
 # Han, kana, Hangul, bopomofo, their radicals, strokes and marks: a line that holds one of them is a line of Chinese context.
-_CJK_RANGES = (
-    *((0x1100, 0x11FF), (0x2E80, 0x2FDF), (0x3001, 0x303F), (0x3041, 0x318F), (0x31A0, 0x31FF), (0x3400, 0x4DBF)),
-    *((0x4E00, 0x9FFF), (0xA960, 0xA97F), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0xFF61, 0xFFDC), (0x20000, 0x323AF)),
+_CJK = _ranges_of(
+    "1100-11FF 2E80-2FDF 3001-303F 3041-318F 31A0-31FF 3400-4DBF 4E00-9FFF A960-A97F AC00-D7FF F900-FAFF FF61-FFDC 20000-323AF"
 )
-_CJK_RE2 = "".join(rf"\x{{{low:X}}}-\x{{{high:X}}}" for low, high in _CJK_RANGES)
-_CJK = "".join(rf"\U{low:08x}-\U{high:08x}" for low, high in _CJK_RANGES)
 
 _FULL_LOW, _FULL_HIGH, _TO_HALF = 0xFF01, 0xFF5E, 0xFF01 - 0x21
 _CHINESE_PUNCTUATION = "！（），：；？［］｛｝～"
 _FREE_WIDTH = "".join(c for c in map(chr, range(_FULL_LOW, _FULL_HIGH + 1)) if c not in _CHINESE_PUNCTUATION)
 _HALF = {code: code - _TO_HALF for code in range(_FULL_LOW, _FULL_HIGH + 1)}
 _FREE_WIDTH_RUN = re.compile(f"[{_FREE_WIDTH}]+")
-_LATIN_LINE = re.compile(rf"^[^\n{_CJK}{_CHINESE_PUNCTUATION}]*[{_CHINESE_PUNCTUATION}][^\n{_CJK}]*$", re.MULTILINE)
-_LATIN_LINE_RE2 = rf"(?m:^[^\n{_CJK_RE2}{_CHINESE_PUNCTUATION}]*[{_CHINESE_PUNCTUATION}][^\n{_CJK_RE2}]*$)"
+_LATIN_LINE = re.compile(
+    rf"^[^\n{_python(_CJK)}{_CHINESE_PUNCTUATION}]*[{_CHINESE_PUNCTUATION}][^\n{_python(_CJK)}]*$", re.MULTILINE
+)
 _ELLIPSIS = "…"  # Chinese and English punctuation that NFKC would write as three full stops
 
 _BEYOND_CANONICAL = 0x2FA20  # no character from here on has a decomposition or a combining class
@@ -103,33 +132,39 @@ class NormalizeText:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         column = string_column(batch, self.column)
-        needing = pc.fill_null(pc.match_substring_regex(column, self._sign_of_need()), False)
-        if not needing.true_count:
+        signs = self._signs(column)
+        needing = signs != 0
+        if not needing.any():
             return batch
-        texts = self._normalised(column.filter(needing))
-        return with_column(batch, self.column, pc.replace_with_mask(column, needing, texts))
+        chosen = pa.array(needing)
+        texts = self._normalised(column.filter(chosen), signs[needing])
+        return with_column(batch, self.column, pc.replace_with_mask(column, chosen, texts))
 
     def warm_up(self) -> None:
-        self._sign_of_need()
+        self._signs(pa.array(["a"]))
 
-    def _normalised(self, texts: pa.Array) -> pa.Array:
-        texts = _replaced(texts, _LINE_ENDS, "\n")
-        texts = _replaced(texts, _invisible(self.private_use), r"\1\2")
-        if self.form == "NFKC":
-            texts = _where(texts, _re2_class(_compatibility_characters()), _unfolded)
-        if self.width == "half":
-            texts = _where(texts, f"[{_FREE_WIDTH}]", _in_half_width)
-            texts = _where(texts, _LATIN_LINE_RE2, _with_latin_lines_in_half_width)
-        if self.form != "none":
-            canonical = _re2_class(_not_surely_canonical())
-            texts = _where(texts, canonical, _composed)  # NFKC is NFC over what was unfolded above
-        if self.whitespace == "tidy":
-            for pattern, replacement in _white_space_rules(self.maximum_blank_lines):
-                texts = _replaced(texts, pattern, replacement)
+    def _normalised(self, texts: pa.Array, signs: NDArray[np.uint16]) -> pa.Array:
+        """Take each step over the texts that show its sign; what a step changed may show other signs."""
+        for sign, change in self._steps():
+            showing = signs & sign != 0
+            if showing.any():
+                chosen = pa.array(showing)
+                changed = change(texts.filter(chosen))
+                signs[showing] = self._signs(changed)
+                texts = pc.replace_with_mask(texts, chosen, changed)
         return texts
 
-    def _sign_of_need(self) -> str:
-        return _sign_of_need(self.form, self.width, self.whitespace, self.maximum_blank_lines, self.private_use)
+    def _signs(self, texts: pa.Array) -> NDArray[np.uint16]:
+        """Give the signs of each text that a step looks for: uint16[texts], zero where nothing can change."""
+        from liangji.kernels.text_signs import text_signs  # noqa: PLC0415 - compiles
+
+        if texts.null_count:
+            texts = pc.fill_null(texts, "")
+        wanted = np.bitwise_or.reduce([sign for sign, _ in self._steps()])
+        return text_signs(text_buffers(texts), _character_signs(self.private_use), self.maximum_blank_lines + 1) & np.uint16(wanted)
+
+    def _steps(self) -> tuple[Step, ...]:
+        return _steps(self.form, self.width, self.whitespace, self.maximum_blank_lines, self.private_use)
 
 
 _KANA_SHARE_OF_JAPANESE = 0.1  # Japanese prose is a third kana and more; Chinese with a stray の stays far below
@@ -196,60 +231,67 @@ def _converter(variant: str) -> Callable[[str], str]:
     return convert
 
 
+Step = tuple[int, Callable[[pa.Array], pa.Array]]  # a sign of `liangji.kernels.text_signs`, and what is done to texts that show it
+
+
 @cache
-def _sign_of_need(form: str, width: str, whitespace: str, maximum_blank_lines: int, private_use: str) -> str:
-    """Build the one pattern that a text must match before anything can change in it: most texts are passed on untouched."""
-    characters = rf"\r\x{{0B}}\x{{0C}}\x{{85}}\x{{2028}}\x{{2029}}{_CONTROLS}{_FORMATS}{_NONCHARACTERS}{_TAGS}{_JOINERS}"
-    if private_use == "remove":
-        characters += _PRIVATE_USE
-    if whitespace == "tidy":
-        characters += _SET_SPACES
-    if width == "half":
-        characters += _FREE_WIDTH
-    if form != "none":
-        characters += _re2_class(_not_surely_canonical())[1:-1]
+def _steps(form: str, width: str, whitespace: str, maximum_blank_lines: int, private_use: str) -> tuple[Step, ...]:
+    """List what normalisation does, in order."""
+    from liangji.kernels import text_signs as signs  # noqa: PLC0415 - compiles
+
+    steps: list[Step] = [
+        (signs.LINE_END, _replacing(rf"\r\n?|[{_re2(_LINE_ENDS)}]", "\n")),
+        (signs.INVISIBLE, _replacing(_invisible_re2(private_use), r"\1\2")),
+    ]
     if form == "NFKC":
-        characters += _re2_class(_compatibility_characters())[1:-1]
-    signs = [f"[{characters}]"]
+        steps.append((signs.COMPATIBILITY, _unfolded))
     if width == "half":
-        signs.append(_LATIN_LINE_RE2)
+        steps += [(signs.FREE_WIDTH, _in_half_width), (signs.LATIN_LINE, _with_latin_lines_in_half_width)]
+    if form != "none":
+        steps.append((signs.NOT_CANONICAL, _composed))  # NFKC is NFC over what was unfolded above
     if whitespace == "tidy":
-        signs += [pattern for pattern, _ in _white_space_rules(maximum_blank_lines)[2:]]
-    return "|".join(signs)
+        spaces, kept = _re2(_SET_SPACES), maximum_blank_lines + 1
+        steps += [
+            (signs.SET_SPACE, _replacing(rf"(?m)^[ \t]*[{spaces}][ \t{spaces}]*", "")),
+            (signs.SET_SPACE, _replacing(rf"[{spaces}]", " ")),
+            (signs.TRAILING_SPACE, _replacing(r"[ \t]+(\n|\z)", r"\1")),
+            (signs.SPACE_RUN, _replacing(r"([^ \t\n]) {2,}", r"\1 ")),
+            (signs.NEWLINE_RUN, _replacing(rf"\n{{{kept + 1},}}", "\n" * kept)),
+            (signs.EDGE_NEWLINE, _replacing(r"\A\n+|\n+\z", "")),
+        ]
+    return tuple(steps)
 
 
 @cache
-def _white_space_rules(maximum_blank_lines: int) -> tuple[tuple[str, str], ...]:
-    """Give pattern and replacement, in order. The first two are the only ones that see typographic spaces."""
-    kept = maximum_blank_lines + 1
-    return (
-        (rf"(?m)^[ \t]*[{_SET_SPACES}][ \t{_SET_SPACES}]*", ""),
-        (rf"[{_SET_SPACES}]", " "),
-        (r"[ \t]+(\n|\z)", r"\1"),
-        (r"([^ \t\n]) {2,}", r"\1 "),
-        (rf"\n{{{kept + 1},}}", "\n" * kept),
-        (r"\A\n+|\n+\z", ""),
+def _character_signs(private_use: str) -> CharacterSigns:
+    from liangji.kernels import text_signs as signs  # noqa: PLC0415 - compiles
+
+    return signs.character_signs(
+        {
+            signs.LINE_END: _LINE_ENDS,
+            signs.INVISIBLE: _invisible(private_use),
+            signs.SET_SPACE: _SET_SPACES,
+            signs.FREE_WIDTH: _ranges(map(ord, _FREE_WIDTH)),
+            signs.NOT_CANONICAL: _not_surely_canonical(),
+            signs.COMPATIBILITY: _compatibility_characters(),
+            signs.CJK: _CJK,
+            signs.CHINESE_PUNCTUATION: _ranges(map(ord, _CHINESE_PUNCTUATION)),
+        }
     )
 
 
-@cache
-def _invisible(private_use: str) -> str:
+def _invisible(private_use: str) -> Ranges:
+    removed = (*_CONTROLS, *_FORMATS, *_NONCHARACTERS, *_TAGS, *_JOINERS)
+    return (*removed, *_PRIVATE_USE) if private_use == "remove" else removed
+
+
+def _invisible_re2(private_use: str) -> str:
     """Build the pattern of what cannot be seen; groups 1 and 2 hold joiners and flag tags that stay, with what they join."""
-    removed = f"{_CONTROLS}{_FORMATS}{_NONCHARACTERS}{_TAGS}{_JOINERS}" + (_PRIVATE_USE if private_use == "remove" else "")
-    return rf"([{_JOINED}][{_JOINERS}])|(\x{{1F3F4}}[{_TAGS}]+)|[{removed}]"
+    return rf"([{_JOINED_RE2}][{_re2(_JOINERS)}])|(\x{{1F3F4}}[{_re2(_TAGS)}]+)|[{_re2(_invisible(private_use))}]"
 
 
-def _where(texts: pa.Array, pattern: str, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """Change the texts that match: finding them runs at memory speed and without Python's lock, changing them may not."""
-    matching = pc.match_substring_regex(texts, pattern)
-    if not matching.true_count:
-        return texts
-    return pc.replace_with_mask(texts, matching, change(texts.filter(matching)))
-
-
-def _replaced(texts: pa.Array, pattern: str, replacement: str) -> pa.Array:
-    """Replace in the texts that match: replacing costs ten times as much as finding that there is nothing to replace."""
-    return _where(texts, pattern, lambda matching: pc.replace_substring_regex(matching, pattern, replacement))
+def _replacing(pattern: str, replacement: str) -> Callable[[pa.Array], pa.Array]:
+    return lambda texts: pc.replace_substring_regex(texts, pattern, replacement)
 
 
 def _composed(texts: pa.Array) -> pa.Array:
@@ -257,7 +299,7 @@ def _composed(texts: pa.Array) -> pa.Array:
 
 
 def _unfolded(texts: pa.Array) -> pa.Array:
-    pattern = re.compile(f"{_python_class(_compatibility_characters())}+")
+    pattern = re.compile(f"[{_python(_compatibility_characters())}]+")
     return _each(texts, lambda text: pattern.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text))
 
 
@@ -274,16 +316,16 @@ def _each(texts: pa.Array, change: Callable[[str], str]) -> pa.Array:
 
 
 @cache
-def _compatibility_characters() -> tuple[int, ...]:
+def _compatibility_characters() -> Ranges:
     """List the characters that NFKC unfolds and that neither width nor white space nor Chinese punctuation decides about."""
     kept = {*range(_FULL_LOW, _FULL_HIGH + 1), ord(_ELLIPSIS), 0x3000}
-    return tuple(
+    return _ranges(
         code for code in range(0x80, _BEYOND_CANONICAL) if code not in kept and unicodedata.decomposition(chr(code)).startswith("<")
     )
 
 
 @cache
-def _not_surely_canonical() -> tuple[int, ...]:
+def _not_surely_canonical() -> Ranges:
     """List the characters without which a text is in NFC for sure (Annex 15, section 9: quick check).
 
     Characters that this Python does not know count as well, so that Arrow's newer table decides about them.
@@ -294,7 +336,7 @@ def _not_surely_canonical() -> tuple[int, ...]:
         if len(parts) == 2 and not parts[0].startswith("<"):
             seconds.add(int(parts[1], 16))
     jamo = {*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)}
-    return tuple(
+    return _ranges(
         code
         for code in range(0x80, _BEYOND_CANONICAL)
         if not 0xD800 <= code < 0xF900
@@ -306,21 +348,3 @@ def _not_surely_canonical() -> tuple[int, ...]:
             or not unicodedata.is_normalized("NFC", chr(code))
         )
     )
-
-
-def _ranges(codes: Iterable[int]) -> list[tuple[int, int]]:
-    ranges: list[tuple[int, int]] = []
-    for code in codes:
-        if ranges and ranges[-1][1] == code - 1:
-            ranges[-1] = (ranges[-1][0], code)
-        else:
-            ranges.append((code, code))
-    return ranges
-
-
-def _re2_class(codes: Iterable[int]) -> str:
-    return "[" + "".join(rf"\x{{{low:X}}}-\x{{{high:X}}}" for low, high in _ranges(codes)) + "]"
-
-
-def _python_class(codes: Iterable[int]) -> str:
-    return "[" + "".join(rf"\U{low:08x}-\U{high:08x}" for low, high in _ranges(codes)) + "]"
