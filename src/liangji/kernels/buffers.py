@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 class TextBuffers(NamedTuple):
     data: NDArray[np.uint8]
-    offsets: NDArray[np.int64]  # one more than there are documents
+    offsets: NDArray[np.int64]  # int64[documents + 1]; the first is not 0 where the array is a slice
     valid: NDArray[np.bool_]
 
 
 def text_buffers(array: pa.Array) -> TextBuffers:
-    """View a string or large_string array as bytes and offsets. `array` must outlive the view."""
+    """View a string or large_string array as bytes and offsets. `array` must outlive the view.
+
+    Raises TypeError for an array of another type, ValueError where a null row owns bytes.
+    """
     if pa.types.is_string(array.type):
         width: np.dtype[Any] = np.dtype(np.int32)
     elif pa.types.is_large_string(array.type):
@@ -38,11 +41,11 @@ def text_buffers(array: pa.Array) -> TextBuffers:
         return TextBuffers(data, offsets, np.ones(rows, np.bool_))
     valid = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), np.bool_)
     if not valid.all():
-        _close_gaps(offsets, valid)
+        _refuse_gaps(offsets, valid)
     return TextBuffers(data, offsets, valid)
 
 
-def _close_gaps(offsets: NDArray[np.int64], valid: NDArray[np.bool_]) -> None:
+def _refuse_gaps(offsets: NDArray[np.int64], valid: NDArray[np.bool_]) -> None:
     """Refuse the rare layout in which a null row still owns bytes: kernels take documents by consecutive offsets."""
     if np.any(np.diff(offsets)[~valid]):
         raise ValueError("null rows own bytes: pass the column through pyarrow.compute.fill_null first")

@@ -1,7 +1,10 @@
 """Counts over the characters of one document: how many, of which kind, and the symbols that the Gopher rules count.
 
-Kinds come from `census_kinds` (one kind a character). All counters live in one 64-bit word of eight fields of eight bits, so that a
-character costs a table look-up and an addition; the word is emptied into the counts before a field can run over.
+Layout: a document is data[start:end], of valid UTF-8; kinds come from `census_kinds` (one kind a character, uint8[0x110000]); counts
+are int64.
+
+The trick: all counters live in one 64-bit word of eight fields of eight bits, so that a character costs a table look-up and an
+addition; the word is emptied into the counts before a field can run over.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ ADDENDS: NDArray[np.uint64] = np.array(
 
 @njit(nogil=True, cache=True)
 def count_kinds(data: Any, start: Any, end: Any, kinds: Any, addends: Any, counts: Any) -> None:
-    """Write the counts of `ADDENDS` for the characters in data[start:end] to counts[0:8]."""
+    """Add the counts of `ADDENDS` for the characters in data[start:end] to counts[0:8]."""
     at = start
     while at < end:
         packed = np.uint64(0)
@@ -77,6 +80,7 @@ def count_characters(data: Any, start: Any, end: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def count_byte(data: Any, start: Any, end: Any, wanted: Any) -> Any:
+    """Count the bytes of data[start:end] that are `wanted`."""
     total = np.int64(0)
     document = data[start:end]
     for i in range(document.shape[0]):

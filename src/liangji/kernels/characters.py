@@ -1,8 +1,10 @@
 """What each character is: one byte of class flags for each Unicode code point, and the UTF-8 decoder of the kernels.
 
-Layout: `CLASSES` is uint8[0x110000], indexed by code point; flags are or-ed. They are taken from Python's own `str.isspace`,
-`isalpha`, `splitlines`, so that a kernel and the plain Python rule it follows agree on every character. ASCII is read through
-`CLASSES` too, but kernels keep a 256-byte cut of it in cache (`CLASSES[:128]`).
+Layout: a table of `classes` is uint8[0x110000], indexed by code point; flags are or-ed. They are taken from Python's own
+`str.isspace`, `isalpha`, `splitlines`, so that a kernel and the plain Python rule it follows agree on every character.
+
+The trick: one table for all code points, so that a character costs one read. The table has 1.1 MB, but what one text uses of it is
+a few stretches that stay in cache.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ SPACE, ALPHABETIC, PUNCTUATION, TERMINAL, LINE_BREAK, IDEOGRAPHIC = 1, 2, 4, 8, 
 
 # Characters that are a word of their own: Han (with extensions A to H) and kana.
 IDEOGRAPHIC_RANGES = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x323AF), (0xF900, 0xFAFF), (0x3040, 0x30FF))
-
 
 LETTERS_END = 0x323B0
 """From here on Unicode holds no letter, digit, mark, symbol or white space: what is built for each character need not look there."""

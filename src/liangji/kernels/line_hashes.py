@@ -4,7 +4,8 @@ A passage is a line, or a paragraph: lines up to the next blank one. Blank lines
 where they hold the same bytes but for white space; the hash has 64 bits. `minimum` counts characters that are no white space:
 shorter passages get no hash and are never removed.
 
-Layout: documents as in `buffers`; hashes of all documents one after the other with int64 offsets, like the bytes.
+Layout: documents as in `buffers`; hashes, uint64, of all documents one after the other with int64[documents + 1] offsets, like the
+bytes.
 
 The trick: one walk cuts, hashes and copies. Between two kept passages stands the widest of the gaps (line ends and blank lines)
 that stood between them, so a removed line leaves neither a hole nor two paragraphs glued together, and what is written is never
@@ -18,7 +19,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from liangji.kernels.character_census import count_byte, count_characters
 from liangji.kernels.characters import decode
+from liangji.kernels.local_hashes import insert, table_size
 from liangji.kernels.shingles import mix
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -27,7 +30,7 @@ _NEWLINE, _SPACE, _TABULATOR, _RETURN = 0x0A, 0x20, 0x09, 0x0D
 
 @njit(inline="always")
 def _is_wide_space(code_point: Any) -> Any:
-    """White space beyond ASCII, as `str.isspace` has it."""
+    """Tell white space beyond ASCII, as `str.isspace` has it."""
     return (
         code_point == 0x3000
         or code_point == 0xA0
@@ -126,7 +129,7 @@ def without_passages(
     for document in range(documents):
         begin, end = offsets[document], offsets[document + 1]
         banned = unwanted[unwanted_offsets[document] : unwanted_offsets[document + 1]]
-        seen, is_seen = _new_set(_count_passages(data, begin, end, is_paragraph) if within_document else 0)
+        seen = np.zeros(table_size(_count_passages(data, begin, end, is_paragraph) if within_document else 0), np.uint64)
         kept, removed = 0, 0
         at = begin
         previous = begin  # end of the last passage, kept or not
@@ -135,14 +138,14 @@ def without_passages(
             start, stop, after, hashed, characters = next_passage(data, at, end, is_paragraph)
             if characters == 0:
                 break
-            newlines = _count_newlines(data, previous, start)
+            newlines = count_byte(data, previous, start, _NEWLINE)
             if newlines > gap_newlines:
                 gap_start, gap_end, gap_newlines = previous, start, newlines
             is_unwanted = False
             if characters >= minimum:
                 place = np.searchsorted(banned, hashed)
                 is_unwanted = place < len(banned) and banned[place] == hashed
-                if within_document and not _add(seen, is_seen, hashed):
+                if within_document and insert(seen, len(seen) - 1, hashed):
                     is_unwanted = True
             if is_unwanted:
                 removed += 1
@@ -160,32 +163,17 @@ def without_passages(
             is_left[document] = False
         output_offsets[document + 1] = written
         if removed > 0:
-            before = _count_characters(data, begin, end)
-            lost[document] = before - _count_characters(output, output_offsets[document], written)
+            before = count_characters(data, begin, end)
+            lost[document] = before - count_characters(output, output_offsets[document], written)
     return output[:written].copy(), output_offsets, lost, is_left
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def _copy(data: Any, start: Any, stop: Any, output: Any, written: Any) -> Any:
+    """Append data[start:stop] to the `written` bytes of `output`; how many there are then."""
     size = stop - start
     output[written : written + size] = data[start:stop]
     return written + size
-
-
-@njit(nogil=True, cache=True, boundscheck=False)
-def _count_newlines(data: Any, start: Any, stop: Any) -> Any:
-    count = 0
-    for i in range(start, stop):
-        count += data[i] == _NEWLINE
-    return count
-
-
-@njit(nogil=True, cache=True, boundscheck=False)
-def _count_characters(data: Any, start: Any, stop: Any) -> Any:
-    count = 0
-    for i in range(start, stop):
-        count += (data[i] & 0xC0) != 0x80
-    return count
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
@@ -195,25 +183,3 @@ def _count_passages(data: Any, at: Any, end: Any, is_paragraph: Any) -> Any:
         _, _, at, _, characters = next_passage(data, at, end, is_paragraph)
         count += characters > 0
     return count
-
-
-@njit(nogil=True, cache=True, boundscheck=False)
-def _new_set(members: Any) -> Any:
-    slots = 4
-    while slots < 2 * members:
-        slots *= 2
-    return np.empty(slots, np.uint64), np.zeros(slots, np.bool_)
-
-
-@njit(nogil=True, cache=True, boundscheck=False)
-def _add(seen: Any, is_seen: Any, hashed: Any) -> Any:
-    """Add to the set; tell whether it was new."""
-    mask = np.uint64(len(seen) - 1)
-    slot = hashed & mask
-    while is_seen[slot]:
-        if seen[slot] == hashed:
-            return False
-        slot = (slot + np.uint64(1)) & mask
-    is_seen[slot] = True
-    seen[slot] = hashed
-    return True

@@ -9,8 +9,8 @@ Three ways to cut, because the filters differ:
 | Gopher repetition | between runs of "\n"; an empty one before a leading and after a trailing run counts |
 | its paragraphs | the stripped text between runs of two or more "\n" |
 
-Layout: one document is data[start:end]; `newlines` lists where its "\n" stand, and `end`. Counts are written to the places named
-below.
+Layout: one document is data[start:end], all positions in bytes; `newlines`, int64, lists where its "\n" stand, and `end`. Counts, int64
+that start at zero, go to the places named below; what has CHARACTERS in its name counts code points, all else lines or paragraphs.
 
 Tricks. A line is known by a hash of its bytes (`hash_range`), so that duplicates cost one look-up a line; paragraphs are hashed from
 their bytes again, which runs at memory speed and saves composing hashes. What is rare is asked first of the whole document, in
@@ -32,7 +32,8 @@ from liangji.kernels.eight_bytes import load, mark_equal
 from liangji.kernels.local_hashes import hash_range, insert, table_size
 from liangji.kernels.text_classes import DIGIT
 
-NEWLINE, CARRIAGE_RETURN, POINT, OPENING, CLOSING = 0x0A, 0x0D, 0x2E, 0x5B, 0x5D
+NEWLINE, CARRIAGE_RETURN, POINT, OPENING, CLOSING, CURLY = b"\n\r.[]{"
+QUESTION, EXCLAMATION, QUOTE, APOSTROPHE = b"?!\"'"
 BULLET, HYPHEN, ELLIPSIS = 0x2022, 0x2D, 0x2026
 SHORT_LINE_CHARACTERS = 30  # FineWeb, section 3.6
 LONG_WORD_CHARACTERS = 1000  # C4, in its code
@@ -178,6 +179,7 @@ def strip(data: Any, start: Any, end: Any, classes: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def ends_with_ellipsis(data: Any, start: Any, end: Any) -> Any:
+    """Tell whether the range ends in '...' or in '…' (E2 80 A6)."""
     if end - start < 3:
         return False
     if data[end - 1] == POINT:
@@ -206,7 +208,7 @@ def _judge_line(
         counts[LOREM_LINES] += 1
     elif phrases & SCRIPT:
         counts[SCRIPT_LINES] += 1
-    elif _holds(data, start, end, 0x7B):
+    elif _holds(data, start, end, CURLY):
         counts[CURLY_LINES] += 1
     elif phrases & POLICY:
         counts[POLICY_LINES] += 1
@@ -223,11 +225,12 @@ def _ends_sentence(data: Any, start: Any, end: Any) -> Any:
     mark = data[end - 1]
     if mark == POINT:
         return not (end - start >= 3 and data[end - 2] == POINT and data[end - 3] == POINT)
-    return mark == 0x3F or mark == 0x21 or mark == 0x22 or mark == 0x27
+    return mark == QUESTION or mark == EXCLAMATION or mark == QUOTE or mark == APOSTROPHE
 
 
 @njit(nogil=True, cache=True)
 def _has_three_words(data: Any, start: Any, end: Any, classes: Any) -> Any:
+    """Tell whether white space parts the range into three words or more."""
     words: Any = 0
     in_word = False
     at = start
@@ -270,6 +273,7 @@ def _has_long_run(data: Any, at: Any, end: Any, classes: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def _holds(data: Any, start: Any, end: Any, wanted: Any) -> Any:
+    """Tell whether the range holds a byte; all are looked at, in vector instructions."""
     found: Any = 0
     part = data[start:end]
     for i in range(part.shape[0]):
@@ -307,6 +311,7 @@ def remove_citations(data: Any, start: Any, end: Any, kinds: Any, target: Any) -
 
 @njit(nogil=True, cache=True)
 def _equal(data: Any, at: Any, end: Any, wanted: Any) -> Any:
+    """Tell whether the bytes from `at` on, before `end`, are those `wanted`."""
     if at + wanted.shape[0] > end:
         return False
     for i in range(wanted.shape[0]):
@@ -369,7 +374,7 @@ def count_sentences(data: Any, start: Any, end: Any) -> Any:
     sentences: Any = 1
     for first in range(start, end - 1, 8):
         eight = load(data, first, end)
-        if mark_equal(eight, POINT) | mark_equal(eight, 0x3F) | mark_equal(eight, 0x21):
+        if mark_equal(eight, POINT) | mark_equal(eight, QUESTION) | mark_equal(eight, EXCLAMATION):
             for at in range(first, min(first + 8, end - 1)):
                 sentences += np.int64(_ends_sentence_inside(data, start, at, end))
     return sentences
@@ -388,7 +393,7 @@ def _ends_sentence_inside(data: Any, start: Any, at: Any, end: Any) -> Any:
 
 @njit(inline="always")
 def _is_end_mark(byte: Any) -> Any:
-    return byte == POINT or byte == 0x3F or byte == 0x21
+    return byte == POINT or byte == QUESTION or byte == EXCLAMATION
 
 
 @njit(nogil=True, cache=True)
@@ -396,7 +401,7 @@ def _after_closing_marks(data: Any, at: Any, end: Any) -> Any:
     """Step over " ' ) ] * ` and the closing quotes ’ and ”."""
     while at < end:
         byte = data[at]
-        if byte == 0x22 or byte == 0x27 or byte == 0x29 or byte == CLOSING or byte == 0x2A or byte == 0x60:
+        if byte == QUOTE or byte == APOSTROPHE or byte == 0x29 or byte == CLOSING or byte == 0x2A or byte == 0x60:
             at += 1
         elif byte == 0xE2 and at + 2 < end and data[at + 1] == 0x80 and (data[at + 2] == 0x99 or data[at + 2] == 0x9D):
             at += 3
@@ -441,6 +446,7 @@ def count_plain_lines(data: Any, start: Any, end: Any, newlines: Any, classes: A
 
 @njit(nogil=True, cache=True)
 def _is_filled(data: Any, start: Any, end: Any, classes: Any) -> Any:
+    """Tell whether the range holds anything but white space."""
     at = start
     while at < end:
         point, width = decode(data, at)

@@ -1,6 +1,6 @@
 """MinHash signatures of documents, and the band hashes by which similar documents meet.
 
-Input: documents as in `buffers`, shingled as in `shingles`. Output: `signatures` uint64[documents, values], where two documents
+Input: documents as in `buffers`, shingled as in `shingles`, and `values`, how many values a signature has. Output: `signatures` uint64[documents, values], where two documents
 agree in each value with probability equal to the Jaccard similarity of their shingle sets; `band_hashes`
 uint64[documents, bands], each over `rows` values and the number of its band, so that one group-by serves all bands; `sketches`
 int64[documents, 8], two bits of each of 256 values, by which the similarity of two documents is estimated in a few instructions.
@@ -82,6 +82,7 @@ def _fill_round(row: Any, shingles: Any, number: Any, seed: Any) -> None:
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def _fill_the_rest(row: Any, shingles: Any, seed: Any) -> None:
+    """Fill the bins still empty: further rounds, and at last one bin after the other with the smallest of all shingles."""
     bins = len(row)
     number = 1
     while number < bins and np.any(row == _EMPTY):
@@ -97,6 +98,7 @@ def _fill_the_rest(row: Any, shingles: Any, seed: Any) -> None:
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def _distinct_shingles(data: Any, start: Any, end: Any, table: Any, ideographs: Any, alphabetics: Any, at_most: Any) -> Any:
+    """List each shingle of a document once, in the order they come; no more than `at_most` of them."""
     letters, prefixes, shingles = walk_buffers()
     slots = 64
     while slots < 2 * at_most:

@@ -1,7 +1,7 @@
 """Candidate pairs from buckets: which documents that share a key are worth comparing.
 
-Input: keys uint64[records], equal ones side by side, and the document of each record, ascending within a key. Output: pairs as one
-uint64 each, the later document in the high 32 bits and the earlier in the low, so that sorting numbers sorts by later and earlier.
+Input: keys uint64[records], equal ones side by side, and the document of each record, int64[records], from 0 up to 2^32 and ascending
+within a key. Output: pairs as one uint64 each, the later document in the high 32 bits and the earlier in the low, so that sorting numbers sorts by later and earlier.
 
 The trick: all pairs of a bucket would cost the square of its size. Each member is paired with the first of the bucket, which all copies
 of one document share, and with the two before it, so that members that resemble each other but not the first meet as well.
@@ -22,7 +22,8 @@ _HIGH = np.uint64(32)
 def neighbour_pairs(keys: Any, documents: Any, priority: Any, decided_from: Any, planted_from: Any) -> Any:
     """Pair the documents of each key, in order of `priority` (lowest first, uint32 for each document; none: as they stand).
 
-    Documents before `decided_from` are no later of a pair, and those from `planted_from` on are no earlier of one.
+    Documents before `decided_from` (of earlier versions, never dropped) are no later of a pair, and those from `planted_from` on
+    (copies made to measure how many pairs are found) are no earlier of one. A pair that two keys share is given twice.
     """
     pairs = np.empty(3 * len(keys), np.uint64)
     count = 0
@@ -49,5 +50,6 @@ def neighbour_pairs(keys: Any, documents: Any, priority: Any, decided_from: Any,
 
 @njit(inline="always")
 def _add(pairs: Any, count: Any, later: Any, earlier: Any, planted_from: Any) -> Any:
+    """Write a pair behind the `count` ones; it stays only where it counts."""
     pairs[count] = (later << _HIGH) | earlier
     return count + (earlier < planted_from)

@@ -17,16 +17,22 @@ from numba import njit
 from liangji.kernels.shingles import mix
 
 
+@njit(inline="always")
+def hash_key(keys: Any, record: Any) -> Any:
+    """Hash all words of one key."""
+    value = np.uint64(0)
+    for word in range(keys.shape[1]):
+        value = mix(value ^ keys[record, word])
+    return value
+
+
 @njit(nogil=True, cache=True, boundscheck=False)
 def hash_buckets(keys: Any, bits: Any) -> Any:
     """Give the bucket of each key, of 2**bits: the highest bits of its hash; `shared_keys` looks at the lowest."""
     buckets = np.empty(len(keys), np.uint16)
     shift = np.uint64(64 - bits)
     for i in range(len(keys)):
-        value = np.uint64(0)
-        for word in range(keys.shape[1]):
-            value = mix(value ^ keys[i, word])
-        buckets[i] = value >> shift
+        buckets[i] = hash_key(keys, i) >> shift
     return buckets
 
 

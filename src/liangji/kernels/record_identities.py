@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 BLOCK_BYTES = 32
 _MOST_DIGITS = 20  # of a number of 64 bits
 _MOST_ESCAPED = 6  # bytes that stand for one
+_DIGIT_ZERO, _COMMA, _QUOTE, _BRACKET, _BACKSLASH, _SPACE = b'0,"]\\ '
 _SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", ord('"'): '"', ord("\\"): "\\"}
 
 # What stands for each byte inside a JSON string, and how many bytes of it count.
@@ -32,7 +33,11 @@ for _byte in range(256):
 def write_identities(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], prefix: bytes, first_record: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Write `prefix`, the number of the record, a comma, the text in quotes and a bracket, for each document."""
+    """Write `prefix`, the number of the record, a comma, the text in quotes and a bracket, for each document.
+
+    `first_record` is the number of the first document, from 0 up; the others follow it. A null document is written as an empty text.
+    Returns the bytes, and int64[documents + 1] offsets into them.
+    """
     text_bytes, around = int(offsets[-1] - offsets[0]), len(prefix) + _MOST_DIGITS + 4
     written = np.empty(_MOST_ESCAPED * text_bytes + around * (len(offsets) - 1), np.uint8)  # what is not written to takes no memory
     ends = np.zeros(len(offsets), np.int64)
@@ -42,6 +47,7 @@ def write_identities(
 
 @njit(inline="always")
 def _digits(number: Any) -> Any:
+    """Count the decimal digits of a number from 0 up."""
     count = 1
     while number >= 10:
         number //= 10
@@ -51,13 +57,14 @@ def _digits(number: Any) -> Any:
 
 @njit(inline="always")
 def _write_text(document: Any, escapes: Any, lengths: Any, out: Any, end: Any) -> Any:
+    """Write the inside of a JSON string to `out` from byte `end` on; the byte where it ends."""
     for start in range(0, document.shape[0], BLOCK_BYTES):
         block = document[start : start + BLOCK_BYTES]
         copy = out[end : end + block.shape[0]]
         is_any_escaped = False
         for place in range(block.shape[0]):
             copy[place] = block[place]
-            is_any_escaped |= (block[place] < 32) | (block[place] == 34) | (block[place] == 92)
+            is_any_escaped |= (block[place] < _SPACE) | (block[place] == _QUOTE) | (block[place] == _BACKSLASH)
         if not is_any_escaped:
             end += block.shape[0]
             continue
@@ -80,12 +87,12 @@ def _write(data: Any, offsets: Any, prefix: Any, first_record: Any, escapes: Any
         number = first_record + row
         digits = _digits(number)
         for place in range(end + digits - 1, end - 1, -1):
-            out[place] = np.uint8(48 + number % 10)
+            out[place] = np.uint8(_DIGIT_ZERO + number % 10)
             number //= 10
         end += digits
-        out[end], out[end + 1] = np.uint8(44), np.uint8(34)
+        out[end], out[end + 1] = np.uint8(_COMMA), np.uint8(_QUOTE)
         end += 2
         end = _write_text(data[offsets[row] : offsets[row + 1]], escapes, lengths, out, end)
-        out[end], out[end + 1] = np.uint8(34), np.uint8(93)
+        out[end], out[end + 1] = np.uint8(_QUOTE), np.uint8(_BRACKET)
         end += 2
         ends[row + 1] = end

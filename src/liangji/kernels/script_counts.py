@@ -1,4 +1,9 @@
-"""How many letters of each script a document holds: one pass over the bytes, one table look-up a character."""
+"""How many letters of each script a document holds.
+
+Layout: documents as in `buffers`; the result is int32[documents, len(Script)], numbers of characters, columns by `scripts.Script`.
+
+The trick: one pass over the bytes, and one look-up in `scripts.script_table` a character; no Python string is made.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Only letters count: digits, punctuation, signs and white space are in no script. Han characters are told apart further: those
 that only simplified Chinese writes, those that only traditional Chinese writes, and all others. Which they are is taken from
 OpenCC's own tables, so that what is counted as traditional is just what the conversion would change.
+
+Layout: `script_table` is uint8[0x110000], indexed by code point: the number of a `Script`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,11 @@ Outside of the blocks, as in the word mode `script`: every other Han character, 
 anything else, joined with the ASCII letters and digits beside it. Only here it differs from jieba, which takes letters of
 other scripts one by one (`café` → `caf`, `é`).
 
-Result: one byte for each byte of the text, set where a character begins: `STARTS` a word, `CONTINUES` one, or is `BLANK`, white
-space. Trick: characters of a block are 1 or 3 bytes long, so that 16-bit code points are all that is kept of it; steps are looked up
+Layout: a text is data[start:end]. The result is uint8, one for each byte of the text, set where a character begins: `STARTS` a word,
+`CONTINUES` one, or is `BLANK`, white space. Of a block, by character: its code point, uint16; the score of the best way from there
+to the end of the block, float64, the sum of natural logarithms; where the first word of that way is past, int32.
+
+Trick: characters of a block are 1 or 3 bytes long, so that 16-bit code points are all that is kept of it; steps are looked up
 in a hashed trie (`liangji.kernels.word_trie`), 16 bytes for each character of a word and no string made.
 """
 
@@ -30,11 +33,12 @@ from liangji.kernels.words import (
     SPELLED,
     SPELLED_CHARACTERS,
     SPELLED_WORDS,
-    STOP_SHIFT,
     STOP_WORDS,
     WORDS,
     WordTables,
+    count_bits,
     roll,
+    stop_bit,
     wide_flags,
     with_stop_hashes,
     word_tables,
@@ -74,6 +78,7 @@ def _is_letter_or_digit(point: Any) -> Any:
 
 @njit(inline="always")
 def _is_of_block(point: Any) -> Any:
+    """Tell Han of the basic block, ASCII letters and digits, and + # & . _ % -"""
     if point >= 0x80:
         return _FIRST_HAN <= point <= _LAST_HAN
     return (
@@ -159,6 +164,7 @@ def _find_path(points: Any, length: Any, nodes: Any, unknown: Any, scores: Any, 
 
 @njit(nogil=True, cache=True)
 def _mark_path(points: Any, length: Any, pasts: Any, marks: Any, in_run: Any) -> Any:
+    """Mark the words of the best way through a block; tell whether it ends in a letter or digit that the next run joins."""
     at = 0
     first = 0
     while first < length:
@@ -215,17 +221,10 @@ def split_marked_words(data: Any, start: Any, end: Any, marks: Any, tables: Any,
         spelled += flags & SPELLED
         spelled_characters += length * (flags & SPELLED)
         lettered += flags >> 1
-        for number in range(np.int64(stop_numbers[hashed >> STOP_SHIFT]), stop_hashes.shape[0]):
-            if stop_hashes[number] == hashed:
-                stops |= np.uint64(1) << np.uint64(number)
-                break
+        stops |= stop_bit(hashed, stop_hashes, stop_numbers)
     counts[WORDS] = words
     counts[SPELLED_WORDS] = spelled
     counts[SPELLED_CHARACTERS] = spelled_characters
     counts[LETTERED_WORDS] = lettered
-    found: Any = 0
-    while stops:
-        found += np.int64(stops & np.uint64(1))
-        stops >>= np.uint64(1)
-    counts[STOP_WORDS] = found
+    counts[STOP_WORDS] = count_bits(stops)
     return overflow

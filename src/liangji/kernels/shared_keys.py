@@ -17,8 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from liangji.kernels.partition import hash_key
 from liangji.kernels.radix_sort import sort_records
-from liangji.kernels.shingles import mix
 
 _BITS_PER_RECORD = 8
 _SIGN = np.uint64(1 << 63)  # turned round, negative rows sort before the others
@@ -50,27 +50,19 @@ def _possibly_shared(keys: Any, rows: Any, is_sieved: Any) -> Any:
     mask = np.uint64(slots - 1)
     once, twice = np.zeros(slots >> 6, np.uint64), np.zeros(slots >> 6, np.uint64)
     for i in range(records):
-        slot = _hash(keys, i) & mask
+        slot = hash_key(keys, i) & mask
         place, bit = slot >> np.uint64(6), np.uint64(1) << (slot & np.uint64(63))
         twice[place] |= bit if not is_sieved else once[place] & bit
         once[place] |= bit
     output = np.empty((records, words + 1), np.uint64)
     some = 0
     for i in range(records):
-        slot = _hash(keys, i) & mask
+        slot = hash_key(keys, i) & mask
         for word in range(words):
             output[some, word] = keys[i, word]
         output[some, words] = np.uint64(np.int64(rows[i])) ^ _SIGN
         some += (twice[slot >> np.uint64(6)] >> (slot & np.uint64(63))) & np.uint64(1)
     return output[:some]
-
-
-@njit(inline="always")
-def _hash(keys: Any, record: Any) -> Any:
-    value = np.uint64(0)
-    for word in range(keys.shape[1]):
-        value = mix(value ^ keys[record, word])
-    return value
 
 
 @njit(inline="always")

@@ -23,7 +23,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from liangji.kernels.characters import decode
+from liangji.kernels.character_census import count_characters
+from liangji.kernels.characters import IDEOGRAPHIC_RANGES, decode
 
 BLOCK = 8192  # letters walked at a time: 180 KB of buffers, within the second-level cache
 PART_CHARACTERS = 1 << 19  # of both texts together, beyond which their shingles are compared part by part
@@ -34,7 +35,9 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 _LAST_LISTED = 0x1FFFF  # beyond it come Han extensions, all letters, and then planes without any
-_IDEOGRAPHIC = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+
+# Places in the state of the table of `_shingle_sets`.
+_HELD, _SLOTS, _HELD_SHINGLES, _LAST_STAMP, _HELD_STAMP = range(5)
 
 
 @cache
@@ -46,7 +49,7 @@ def letter_table() -> NDArray[np.uint32]:
             table[code_point] = ord(_lower(chr(code_point)))
     table[0x20000:0x323B0] = np.arange(0x20000, 0x323B0)
     fold_width(table)
-    for first, last in _IDEOGRAPHIC:
+    for first, last in IDEOGRAPHIC_RANGES:
         part = table[first : last + 1]
         part[part != 0] |= IDEOGRAPH
     table.setflags(write=False)
@@ -80,6 +83,7 @@ def walk_buffers() -> Any:
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def power(exponent: Any) -> Any:
+    """Raise the base of the polynomial hash to a power, wrapping at 64 bits."""
     result = np.uint64(1)
     for _ in range(exponent):
         result *= _BASE
@@ -148,7 +152,7 @@ def next_shingles(
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def _hash_prefixes(letters: Any, count: Any, prefixes: Any) -> None:
-    """Two letters a step: the chain of products, each waiting for the one before, is what this loop costs."""
+    """Hash all beginnings of the letters. Two letters a step: the chain of products, each waiting for the one before, is what this loop costs."""
     square = _BASE * _BASE
     prefix = np.uint64(0)
     prefixes[0] = 0
@@ -166,16 +170,17 @@ def character_counts(data: Any, offsets: Any) -> Any:
     """Count the characters of each document, of which there are at least as many as shingles."""
     counts = np.zeros(len(offsets) - 1, np.int64)
     for document in range(len(counts)):
-        count = 0
-        for at in range(offsets[document], offsets[document + 1]):
-            count += (data[at] & 0xC0) != 0x80
-        counts[document] = count
+        counts[document] = count_characters(data, offsets[document], offsets[document + 1])
     return counts
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def jaccard_similarities(data: Any, offsets: Any, earlier: Any, later: Any, table: Any, ideographs: Any, alphabetics: Any) -> Any:
-    """Compute the exact Jaccard similarity of the shingle sets of document pairs; 0 where neither has a shingle."""
+    """Compute the exact Jaccard similarity of the shingle sets of document pairs; 0 where neither has a shingle.
+
+    `earlier`, `later`: document numbers, int64[pairs]; `table`: that of `letter_table`. Returns float64[pairs]. Pairs that stand
+    side by side and share `later` cost the least: its set is built once.
+    """
     counts = character_counts(data, offsets)
     walk = walk_buffers()
     sets, state = _shingle_sets(counts, earlier, later)
@@ -205,9 +210,10 @@ def first_similar(
     """Go through the pairs, which stand by `later` and then in order of preference, and drop each later document whose Jaccard
     similarity to one that is not dropped reaches `minimum`; no pair behind that one is compared.
 
-    `counts` are the `character_counts`. `similarities` holds NaN where a pair was not compared yet, and is filled. Without
+    `counts` are the `character_counts`. `earlier`, `later`: int64[pairs]; `similarities`: float64[pairs]; `is_dropped`: bool[documents],
+    which is written to. `similarities` holds NaN where a pair was not compared yet, and is filled. Without
     `is_final` nothing is dropped: parts of the pairs may be looked into at once, and what they find is there when the last call
-    goes through all of them in order. Returns the pair that decided for each document, -1 where none did.
+    goes through all of them in order. Returns int64[documents], the pair that decided for each document, -1 where none did.
     """
     decided = np.full(len(is_dropped), -1, np.int64)
     walk = walk_buffers()
@@ -231,7 +237,12 @@ def first_similar(
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def _shingle_sets(counts: Any, earlier: Any, later: Any) -> Any:
-    """Make the open-addressing table that serves all pairs, and its state: document held, slots, its shingles, last stamp, its stamp."""
+    """Make the open-addressing table that serves all pairs, and its state.
+
+    The table, a row a slot: shingle, uint64; stamp of who put it there, uint32; stamp of the last comparison that found it there, uint32.
+    A stamp is the number of a filling or a comparison. The state, int64: the document held (-1: none), the slots in use (a power of two, not
+    beyond the table), the shingles held, the last stamp given, and the stamp of what is held.
+    """
     largest = 0
     for pair in range(len(earlier)):
         size = counts[earlier[pair]] + counts[later[pair]]
@@ -273,15 +284,15 @@ def _jaccard(
     both = 0
     either = 0
     for part in range(parts):
-        if parts > 1 or state[0] != other or state[1] < slots:
+        if parts > 1 or state[_HELD] != other or state[_SLOTS] < slots:
             while slots < 4 * counts[other] and slots < capacity:
                 slots *= 2
             _hold(data, offsets, other, table, ideographs, alphabetics, walk, sets, state, slots, parts, part)
         shared, alone = _count(data, offsets, one, table, ideographs, alphabetics, walk, sets, state, parts, part)
         both += shared
-        either += state[2] + alone
+        either += state[_HELD_SHINGLES] + alone
     if parts > 1:
-        state[0] = -1
+        state[_HELD] = -1
     return both / either if either else 0.0
 
 
@@ -303,12 +314,12 @@ def _hold(
     """Put the shingles of a document into the table."""
     keys, stamps, hits = sets
     letters, prefixes, shingles = walk
-    if state[3] > 0x7FFFFFFF:
+    if state[_LAST_STAMP] > 0x7FFFFFFF:  # long before a stamp of 32 bits would come round
         stamps[:] = 0
         hits[:] = 0
-        state[3] = 0
-    state[3] += 1
-    stamp = np.uint32(state[3])
+        state[_LAST_STAMP] = 0
+    state[_LAST_STAMP] += 1
+    stamp = np.uint32(state[_LAST_STAMP])
     mask, part_mask = np.uint64(slots - 1), np.uint64(parts - 1)
     at, end = offsets[document], offsets[document + 1]
     held = 0
@@ -328,7 +339,7 @@ def _hold(
                 keys[slot] = shingle
                 stamps[slot] = stamp
                 count += 1
-    state[0], state[1], state[2], state[4] = document, slots, count, stamp
+    state[_HELD], state[_SLOTS], state[_HELD_SHINGLES], state[_HELD_STAMP] = document, slots, count, stamp
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
@@ -348,9 +359,9 @@ def _count(
     """Count the shingles of a document that the held one has as well, and those that it has not."""
     keys, stamps, hits = sets
     letters, prefixes, shingles = walk
-    state[3] += 1
-    stamp, holder = np.uint32(state[3]), np.uint32(state[4])
-    mask, part_mask = np.uint64(state[1] - 1), np.uint64(parts - 1)
+    state[_LAST_STAMP] += 1
+    stamp, holder = np.uint32(state[_LAST_STAMP]), np.uint32(state[_HELD_STAMP])
+    mask, part_mask = np.uint64(state[_SLOTS] - 1), np.uint64(parts - 1)
     at, end = offsets[document], offsets[document + 1]
     held = 0
     is_first = True

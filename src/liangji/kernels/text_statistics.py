@@ -1,7 +1,7 @@
 """All counts of a document that the Gopher, C4 and FineWeb filters need, and a few cheap useful ones, in a few tight passes.
 
-Layout of the result: int64[documents, COUNTS], one row a document, columns by the constants below. Only counts are made here;
-shares are divisions of counts and made by whoever names the columns.
+Layout of the result: int64[documents, COUNTS], one row a document, columns by the constants below. All are numbers of things:
+bytes, characters (code points), words, lines. Only counts are made here; shares are divisions of counts and made by whoever names the columns.
 
 What makes it fast: bytes are read from the Arrow buffers and never become Python strings; several simple passes (characters,
 lines, words, n-grams) beat one fused walk, because each keeps its tables in cache and its branches predictable; each pass has
@@ -60,11 +60,18 @@ def text_statistics(
 
 
 @njit(nogil=True, cache=True)
+def _longest(offsets: Any) -> Any:
+    """Give the bytes of the longest document."""
+    longest: Any = np.int64(0)
+    for row in range(offsets.shape[0] - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    return longest
+
+
+@njit(nogil=True, cache=True)
 def _count_dictionary_words(data: Any, offsets: Any, tables: Any, nodes: Any, unknown: Any, counts: Any) -> None:
     """Count the words of a dictionary and their n-grams: a kernel of its own, so that other word modes need not compile it."""
-    longest: Any = np.int64(0)
-    for row in range(counts.shape[0]):
-        longest = max(longest, offsets[row + 1] - offsets[row])
+    longest = _longest(offsets)
     marks = np.empty(longest, np.uint8)
     hashes = np.empty(min(longest, MOST_GRAM_WORDS), np.uint64)
     ends = np.empty(hashes.shape[0], np.int32)
@@ -82,11 +89,10 @@ def _count_dictionary_words(data: Any, offsets: Any, tables: Any, nodes: Any, un
 def _count_documents(
     data: Any, offsets: Any, tables: Any, kinds: Any, addends: Any, factors: Any, counts_words: Any, counts: Any
 ) -> None:
+    """Count everything; words and their n-grams only where `counts_words`."""
     classes = tables.classes
     separators = 0 if tables.script else 1
-    longest: Any = np.int64(0)
-    for row in range(counts.shape[0]):
-        longest = max(longest, offsets[row + 1] - offsets[row])
+    longest = _longest(offsets)
     scratch = np.empty(longest, np.uint8)
     hashes = np.empty(min(longest, MOST_GRAM_WORDS), np.uint64)
     ends = np.empty(hashes.shape[0], np.int32)

@@ -3,7 +3,8 @@
 Two word modes. `whitespace`: what `str.split` gives, as the published English rules count. `script`: every Han character, every
 kana and every punctuation mark or symbol is a word of its own, and so is every other run between them and white space.
 
-Layout: a word is a hash and the number of characters up to its end.
+Layout: a document is data[start:end]; word i is `hashes[i]`, uint64, and `ends[i]`, int32, the characters (not bytes; white space left
+out) of all words up to its end. The counts are int64[5], places below.
 
 Trick: plain bytes, of which most words consist (letters and digits of ASCII; between white space its marks too), are taken eight
 at a time, to be counted and hashed. What stops them is looked up: a 256-byte table sorts the bytes into plain, space, mark (a word
@@ -24,8 +25,8 @@ from liangji.kernels.eight_bytes import MARKS, before_first, count_bytes, load, 
 from liangji.kernels.local_hashes import WORD_FACTOR, mix
 
 PLAIN_BYTE, SPACE_BYTE, MARK_BYTE, WIDE_BYTE, OTHER_BYTE = range(5)
-_STOP_PLACES, STOP_SHIFT = 1 << 12, np.uint64(64 - 12)
-SPELLED, LETTERED = 1, 2  # a word with a character that is no punctuation; with an alphabetic one
+_STOP_PLACES, _STOP_SHIFT = 1 << 12, np.uint64(64 - 12)
+SPELLED, LETTERED = 1, 2  # flags of a word: one with a character that is no punctuation; with an alphabetic one
 
 # Places in the result of `split_words`.
 WORDS, SPELLED_WORDS, SPELLED_CHARACTERS, LETTERED_WORDS, STOP_WORDS = range(5)
@@ -43,8 +44,9 @@ class WordTables(NamedTuple):
 
 
 def word_tables(classes: NDArray[np.uint8], script: bool, stop_words: tuple[str, ...]) -> WordTables:
+    """Make the tables of one word mode. Raises ValueError for a stop word that is not one word in it, or for more than 64."""
     ascii_ = classes[:128]
-    is_plain = np.array([chr(byte).isalnum() if script else byte > 0x20 for byte in range(128)])  # as `_walk_run` takes them
+    is_plain = np.array([chr(byte).isalnum() if script else byte > 0x20 for byte in range(128)])  # as `split_words` takes them
     byte_kinds = np.full(256, WIDE_BYTE, np.uint8)
     byte_kinds[:128] = np.where(is_plain, PLAIN_BYTE, OTHER_BYTE)
     byte_kinds[:128][(ascii_ & SPACE) != 0] = SPACE_BYTE
@@ -57,10 +59,11 @@ def word_tables(classes: NDArray[np.uint8], script: bool, stop_words: tuple[str,
 
 
 def with_stop_hashes(tables: WordTables, hashes: Sequence[np.uint64]) -> WordTables:
+    """Put the hashes of the stop words into tables."""
     if len(hashes) > 64:
         raise ValueError("at most 64 stop words")
     stop_hashes = np.sort(np.array(hashes, np.uint64))
-    tops = (stop_hashes >> STOP_SHIFT).astype(np.int64)
+    tops = (stop_hashes >> _STOP_SHIFT).astype(np.int64)
     stop_numbers = np.full(_STOP_PLACES, stop_hashes.size, np.uint8)
     stop_numbers[tops[::-1]] = np.arange(stop_hashes.size)[::-1]
     return tables._replace(stop_hashes=stop_hashes, stop_numbers=stop_numbers)
@@ -160,22 +163,33 @@ def split_words(data: Any, start: Any, end: Any, tables: Any, hashes: Any, ends:
         spelled_words += flags & SPELLED
         spelled_characters += length * (flags & SPELLED)
         lettered_words += flags >> 1
-        number = np.int64(stop_numbers[hashed >> STOP_SHIFT])
-        while number < stop_hashes.shape[0]:
-            if stop_hashes[number] == hashed:
-                stops |= np.uint64(1) << np.uint64(number)
-                break
-            number += 1
+        stops |= stop_bit(hashed, stop_hashes, stop_numbers)
     counts[WORDS] = words
     counts[SPELLED_WORDS] = spelled_words
     counts[SPELLED_CHARACTERS] = spelled_characters
     counts[LETTERED_WORDS] = lettered_words
-    found: Any = 0
-    while stops:
-        found += np.int64(stops & np.uint64(1))
-        stops >>= np.uint64(1)
-    counts[STOP_WORDS] = found
+    counts[STOP_WORDS] = count_bits(stops)
     return overflow
+
+
+@njit(inline="always")
+def stop_bit(hashed: Any, stop_hashes: Any, stop_numbers: Any) -> Any:
+    """Give the bit of the stop word with this hash; 0 where there is none."""
+    bit = np.uint64(0)
+    for number in range(np.int64(stop_numbers[hashed >> _STOP_SHIFT]), stop_hashes.shape[0]):
+        if stop_hashes[number] == hashed:
+            bit = np.uint64(1) << np.uint64(number)
+            break
+    return bit
+
+
+@njit(nogil=True, cache=True)
+def count_bits(bits: Any) -> Any:
+    count: Any = 0
+    while bits:
+        count += np.int64(bits & np.uint64(1))
+        bits >>= np.uint64(1)
+    return count
 
 
 @njit(inline="always")
