@@ -5,10 +5,20 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from liangji.kernels.buffers import text_buffers
-from liangji.kernels.minhash import SKETCH_VALUES, SKETCH_WORDS, band_hashes, most_differences, signatures, sketches
+from liangji.kernels.minhash import (
+    SKETCH_VALUES,
+    SKETCH_WORDS,
+    band_hashes,
+    most_differences,
+    signatures,
+    sketch_differences,
+    sketches,
+)
 from liangji.kernels.shingles import BLOCK, jaccard_similarities, letter_table
 
 VALUES = 112
@@ -83,6 +93,18 @@ def test_a_seed_gives_the_same_signature_again_and_another_seed_another() -> Non
     assert (one == other).mean() < 0.1
 
 
+PIECES = st.text(st.one_of(st.sampled_from("天地玄黄ab 。"), st.characters(codec="utf-8")), max_size=40)
+
+
+@given(st.lists(st.none() | PIECES, max_size=4), st.booleans())
+def test_a_document_has_the_same_signature_wherever_it_stands(texts: list[str | None], is_large: bool) -> None:
+    buffers = text_buffers(pa.array(["before", *texts], pa.large_string() if is_large else pa.string()).slice(1))
+    together, is_present = signatures(buffers.data, buffers.offsets, letter_table(), 4, 5, 16, 1)
+    for row, text in enumerate(texts):
+        alone, is_alone = signed([text], values=16)
+        assert (together[row].tolist(), is_present[row]) == (alone[0].tolist(), is_alone[0])
+
+
 def test_equal_values_in_different_bands_do_not_meet() -> None:
     hashes = band_hashes(np.zeros((1, 8), np.uint64), 4, 2)
     assert len(set(hashes[0].tolist())) == 4
@@ -108,7 +130,9 @@ def test_sketches_rule_out_no_pair_that_is_similar_enough(letters: int, share: f
     buffers = text_buffers(pa.array(pairs, pa.large_string()))
     even = np.arange(0, len(pairs), 2)
     exact = jaccard_similarities(buffers.data, buffers.offsets, even, even + 1, letter_table(), 4, 5)
-    found = differences(sketches(signed(pairs, SKETCH_VALUES)[0]))
+    sketched = sketches(signed(pairs, SKETCH_VALUES)[0])
+    found = differences(sketched)
+    assert np.array_equal(sketch_differences(sketched[::2].view(np.uint64), sketched[1::2].view(np.uint64)), found)
     for loss, at_most in ((1e-3, 4), (1e-6, 0)):  # 0.4 expected; more than 4 once in 16 000 runs
         most = np.array([most_differences(float(similarity), loss) for similarity in exact])
         assert (found > most).sum() <= at_most

@@ -12,9 +12,13 @@ from liangji.kernels.scripts import Script, script_table
 
 
 @settings(max_examples=100, deadline=None)
-@given(texts=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), max_size=5), cut=st.integers(0, 5))
-def test_counts_agree_with_the_table_character_by_character(texts: list[str | None], cut: int) -> None:
-    counts = script_counts(text_buffers(pa.array(texts, pa.string()).slice(cut)))
+@given(
+    texts=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), max_size=5),
+    cut=st.integers(0, 5),
+    wide=st.booleans(),
+)
+def test_counts_agree_with_the_table_character_by_character(texts: list[str | None], cut: int, wide: bool) -> None:
+    counts = script_counts(text_buffers(pa.array(texts, pa.large_string() if wide else pa.string()).slice(cut)))
     assert counts.shape == (len(texts[cut:]), len(Script))
     for row, text in zip(counts, texts[cut:], strict=True):
         scripts = [int(script_table()[ord(character)]) for character in text or ""]

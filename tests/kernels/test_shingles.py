@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liangji.kernels.buffers import text_buffers
-from liangji.kernels.shingles import BLOCK, PART_CHARACTERS, jaccard_similarities, letter_table
+from liangji.kernels.shingles import BLOCK, PART_CHARACTERS, character_counts, first_similar, jaccard_similarities, letter_table
 
 IDEOGRAPHS, ALPHABETICS = 4, 5
 MIXED = st.text(
@@ -54,7 +54,7 @@ def similarity(one: str, other: str) -> float:
 
 
 def measured(pairs: list[tuple[str, str]]) -> list[float]:
-    texts = text_buffers(pa.array([text for pair in pairs for text in pair], pa.large_string()))
+    texts = text_buffers(pa.array(["before", *(text for pair in pairs for text in pair)], pa.string()).slice(1))
     numbers = np.arange(0, 2 * len(pairs), 2)
     found = jaccard_similarities(texts.data, texts.offsets, numbers, numbers + 1, letter_table(), IDEOGRAPHS, ALPHABETICS)
     return [float(value) for value in found]
@@ -107,3 +107,52 @@ def test_texts_too_large_for_one_table_are_compared_in_parts() -> None:
     changed = text[:1000] + text[1500:]
     assert 2 * len(text) > PART_CHARACTERS
     assert measured([(text, changed), ("天地玄黄", "天地玄黄")]) == [similarity(text, changed), 1.0]
+
+
+SIMILAR = st.text(st.sampled_from("天地ab"), max_size=12)  # few letters, so that many pairs are similar
+
+
+def first_similar_plainly(
+    texts: list[str], pairs: list[tuple[int, int]], minimum: float, is_dropped: list[bool]
+) -> tuple[list[int], list[bool]]:
+    decided, is_dropped = [-1] * len(texts), is_dropped.copy()
+    for number, (later, earlier) in enumerate(pairs):
+        if not is_dropped[later] and not is_dropped[earlier] and similarity(texts[earlier], texts[later]) >= minimum:
+            decided[later] = number
+            is_dropped[later] = True
+    return decided, is_dropped
+
+
+@given(st.lists(st.none() | SIMILAR, min_size=2, max_size=8), st.data(), st.sampled_from([0.2, 0.5, 1.0]), st.booleans())
+def test_a_document_is_dropped_for_the_first_kept_one_that_is_similar(
+    texts: list[str | None], data: st.DataObject, minimum: float, in_parts: bool
+) -> None:
+    number = st.integers(0, len(texts) - 1)
+    drawn = data.draw(st.sets(st.tuples(number, number).filter(lambda pair: pair[0] > pair[1]), max_size=20))
+    pairs = sorted(drawn)
+    dropped_before = data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)))
+    buffers = text_buffers(pa.array(["before", *texts], pa.large_string()).slice(1))
+    later, earlier = np.array(pairs, np.int64).reshape(-1, 2).T.copy()
+    similarities, is_dropped = np.full(len(pairs), np.nan), np.array(dropped_before)
+
+    def look(part: slice, *, is_final: bool) -> list[int]:
+        counts = character_counts(buffers.data, buffers.offsets)
+        sizes = letter_table(), IDEOGRAPHS, ALPHABETICS
+        numbers = earlier[part], later[part]
+        found = first_similar(
+            buffers.data, buffers.offsets, counts, *numbers, *sizes, minimum, similarities[part], is_dropped, is_final
+        )
+        return [int(pair) for pair in found]
+
+    if in_parts:
+        for part in (slice(0, len(pairs) // 2), slice(len(pairs) // 2, None)):
+            assert look(part, is_final=False) == [-1] * len(texts)
+        assert is_dropped.tolist() == dropped_before
+    decided = look(slice(None), is_final=True)
+    assert (decided, is_dropped.tolist()) == first_similar_plainly([text or "" for text in texts], pairs, minimum, dropped_before)
+
+
+@given(st.lists(st.none() | MIXED, max_size=5), st.booleans())
+def test_characters_are_counted(texts: list[str | None], is_large: bool) -> None:
+    buffers = text_buffers(pa.array(["before", *texts], pa.large_string() if is_large else pa.string()).slice(1))
+    assert character_counts(buffers.data, buffers.offsets).tolist() == [len(text or "") for text in texts]
