@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 import socket
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,14 +64,16 @@ class Cluster(NamedTuple):
 
 @pytest.fixture(scope="session")
 def cluster(s3_options: dict[str, str]) -> Iterator[Cluster]:
-    pytest.importorskip("ray", reason="the runner for clusters is an extra: pip install 'liangji[ray]'")
-    pytest.importorskip("daft", reason="the runner for clusters is an extra: pip install 'liangji[ray]'")
+    if find_spec("ray") is None or find_spec("daft") is None:
+        pytest.skip("the runner for clusters is an extra: pip install 'liangji[ray]'")
     environment = (
         os.environ
         | {name.upper(): value for name, value in s3_options.items()}
         | {
             "AWS_ALLOW_HTTP": "true",
             "DO_NOT_TRACK": "true",
+            "RAY_AUTH_MODE": "token",  # nobody else may use it, and a token in somebody's home directory means nothing
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
         }
     )
@@ -103,10 +107,12 @@ def cluster(s3_options: dict[str, str]) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def ray(cluster: Cluster) -> Iterator[RayRunner]:
     """The runner, connected from this process."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):  # asked for when Ray is imported
+            patch.setenv(name, cluster.environment[name])
         yield RayRunner.connect(cluster.address)
-    sys.modules["ray"].shutdown()
+        sys.modules["ray"].shutdown()
 
 
 def _free_port() -> int:

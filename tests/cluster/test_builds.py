@@ -81,6 +81,17 @@ def test_everything_may_lie_on_an_object_store(cluster: Cluster, recipe: Path, u
     assert not list((tmp_path / "workspace" / "scratch" / "units").iterdir())
 
 
+def test_a_cluster_for_one_build_leaves_nothing_behind(
+    cluster: Cluster, recipe: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    own = {name: value for name, value in cluster.environment.items() if not name.startswith("RAY_AUTH")} | {"HOME": str(home)}
+    result = ended(start(cluster._replace(address="local", environment=own), recipe, tmp_path / "workspace"))
+    assert undisturbed.items() <= result.items()
+    assert not (home / ".ray").exists()
+
+
 def test_a_worker_may_be_killed(cluster: Cluster, recipe: Path, undisturbed: dict[str, Any], tmp_path: Path) -> None:
     process = start(cluster, recipe, tmp_path / "workspace")
     wait_for_units(process, tmp_path / "workspace", LARGE)

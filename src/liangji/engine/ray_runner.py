@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -60,6 +61,9 @@ class RayRunner:
         os.environ.update(_WORKER_ENVIRONMENT)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^")  # what Ray says of its workers goes to stdout, which is ours
+        if address == "local" and "RAY_AUTH_MODE" not in os.environ:
+            # A token of its own: Ray would leave one in the home directory, and every cluster started later would ask for it.
+            os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
         try:
             import daft  # noqa: F401, PLC0415 - an extra, and slow to load
             import ray  # noqa: PLC0415
@@ -158,7 +162,10 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         what = str(error).partition("\n")[0] or type(error).__name__
-        mend = "start one with `ray start --head`, or give its --address; Python and Ray must be the same on all machines"
+        mend = (
+            "start one with `ray start --head`, or give its --address; set RAY_AUTH_MODE=token where it wants a token; "
+            "Python and Ray must be the same on all machines"
+        )
         raise ClusterError(f"no Ray cluster could be joined: {what}", address, mend) from error
     finally:
         if threading.current_thread() is threading.main_thread():  # Ray puts handlers of its own in their place
