@@ -21,10 +21,10 @@ from numba import njit
 
 from liangji.kernels.character_census import count_byte, count_characters
 from liangji.kernels.characters import decode
-from liangji.kernels.local_hashes import insert, table_size
+from liangji.kernels.local_hashes import GOLDEN_RATIO, insert, table_size
 from liangji.kernels.shingles import mix
 
-_BASE = np.uint64(0x9E3779B97F4A7C15)
+_BASE = GOLDEN_RATIO
 _NEWLINE, _SPACE, _TABULATOR, _RETURN = 0x0A, 0x20, 0x09, 0x0D
 
 

@@ -19,7 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-WORD_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)  # of 2^64, odd: spreads what it multiplies; Knuth, TAOCP vol. 3, section 6.4
+WORD_FACTOR = GOLDEN_RATIO
 MIX_FACTOR = np.uint64(0xD6E8FEB86659FD93)
 BLOCK_BYTES = 4096
 

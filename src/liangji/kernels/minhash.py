@@ -22,10 +22,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from liangji.kernels.local_hashes import GOLDEN_RATIO
 from liangji.kernels.shingles import mix, next_shingles, walk_buffers
 
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
-_ROUND = np.uint64(0x9E3779B97F4A7C15)
+_ROUND = GOLDEN_RATIO  # what the salts of two rounds lie apart
 _LOW = np.uint64(0xFFFFFFFF)
 SKETCH_VALUES = 256
 SKETCH_WORDS = SKETCH_VALUES // 64  # of each of the two bits

@@ -9,7 +9,7 @@ skipped, with `IDEOGRAPH` or-ed in where it is one. A shingle is 64 bits of hash
 
 The trick: a document is walked in blocks of `BLOCK` letters, whatever its size, so memory does not grow with it. In a block
 `prefixes[i]` is the polynomial hash of the letters before i, wrapping at 64 bits; the hash of any run is then
-`prefixes[i + n] - prefixes[i] * BASE**n`, two reads and a product, whatever n is and wherever the run starts. Its low bits are
+`prefixes[i + n] - prefixes[i] * _BASE**n`, two reads and a product, whatever n is and wherever the run starts. Its low bits are
 poor: who reads shingles puts them through `mix` first.
 """
 
@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from liangji.kernels.character_census import count_characters
 from liangji.kernels.characters import IDEOGRAPHIC_RANGES, decode
+from liangji.kernels.local_hashes import GOLDEN_RATIO
 
 BLOCK = 8192  # letters walked at a time: 180 KB of buffers, within the second-level cache
 PART_CHARACTERS = 1 << 19  # of both texts together, beyond which their shingles are compared part by part
 IDEOGRAPH = np.uint32(1 << 31)
 
-_BASE = np.uint64(0x9E3779B97F4A7C15)
+_BASE = GOLDEN_RATIO
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
