@@ -31,7 +31,7 @@ IPV6 = 1 << 22
 MAC = 1 << 23
 NUMBER_15 = 1 << 24
 WORD_17 = 1 << 25
-TOKEN_20 = 1 << 26
+TOKEN_20 = 1 << 26  # digits, small letters and capitals among its characters
 BEFORE_OFFICE = 1 << 27  # a number before `office`, `fax`, …
 
 # places where a word stands
@@ -46,6 +46,8 @@ QQ_WORD = 1 << 35
 ARMS_WORD = 1 << 36
 OFFICE_WORD = 1 << 37
 
+EMAIL = 1 << 38  # the name before an `@`
+
 # what a window mentions somewhere: without it, no rule of these can be sure of anything
 MENTIONS_PASSPORT = 1 << 40
 MENTIONS_TAIWAN = 1 << 41
@@ -55,6 +57,7 @@ MENTIONS_SOCIAL_SECURITY = 1 << 44
 MENTIONS_PLACE = 1 << 45
 MENTIONS_ISSUER = 1 << 46
 MENTIONS_NUMERALS = 1 << 47  # seven digits in a row, one of them a Chinese numeral
+MENTIONS_MIXED = 1 << 48  # a small letter, a capital, a digit and a mark of passwords in one run
 MENTIONS = ~0 << 40
 
 WORDS: tuple[tuple[int, str], ...] = (  # known by their first two characters (Chinese) or three, in lower case

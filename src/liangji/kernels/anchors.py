@@ -22,6 +22,7 @@ from liangji.kernels.anchor_bits import (
     CARD_GROUPED,
     CARD_SPACED,
     CREDIT_CODE,
+    EMAIL,
     HONG_KONG,
     IBAN,
     IDENTITY,
@@ -31,6 +32,7 @@ from liangji.kernels.anchor_bits import (
     MAC,
     MENTIONS,
     MENTIONS_DEVICE,
+    MENTIONS_MIXED,
     MENTIONS_NUMERALS,
     MENTIONS_PASSPORT,
     MENTIONS_PLACE,
@@ -62,6 +64,7 @@ _FOLDED = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}  # what re.IGNORECAS
 _DIGIT, _UPPER, _LOWER, _GAP, _NUMERAL = 1, 2, 4, 8, 16
 _LETTER = _UPPER | _LOWER
 _ALNUM = _DIGIT | _LETTER
+_MARK = 32  # not a class of the table: only a bit beside those of letters and digits
 _HINTS = 4096
 _HINT = np.uint64(_HINTS - 1)
 _APART = 32  # zeros between windows: no look ahead or back goes farther, so that none needs to ask where its window ends
@@ -70,6 +73,7 @@ _APART = 32  # zeros between windows: no look ahead or back goes farther, so tha
 class NormalisedWindows(NamedTuple):
     codes: NDArray[np.int32]
     origin: NDArray[np.int32]  # place in its window of each code point
+    byte: NDArray[np.int32]  # where in its window each code point begins
     starts: NDArray[np.int64]  # in `codes`; zeros stand between the windows
     ends: NDArray[np.int64]
 
@@ -143,7 +147,7 @@ def _decode(data: Any, starts: Any, ends: Any, table: Any) -> Any:
     size = np.int64(_APART)
     for window in range(len(starts)):
         size += ends[window] - starts[window] + _APART
-    codes, origin = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    codes, origin, byte = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size, np.int32)
     first, behind = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
     count = np.int64(0)
     for window in range(len(starts)):
@@ -151,6 +155,7 @@ def _decode(data: Any, starts: Any, ends: Any, table: Any) -> Any:
         first[window] = count
         at, last, place = starts[window], ends[window], 0
         while at < last:
+            begin = at
             code, width = decode(data, at)
             at += width
             if code < len(table):
@@ -158,11 +163,12 @@ def _decode(data: Any, starts: Any, ends: Any, table: Any) -> Any:
             if code != DROPPED:
                 codes[count] = code
                 origin[count] = place
+                byte[count] = begin - starts[window]
                 count += 1
             place += 1
         behind[window] = count
     count += _APART
-    return codes[:count].copy(), origin[:count].copy(), first, behind
+    return codes[:count].copy(), origin[:count].copy(), byte[:count].copy(), first, behind
 
 
 @njit(nogil=True, cache=True)
@@ -178,7 +184,7 @@ def _mark(codes: Any, starts: Any, ends: Any, classes: Any, fold: Any, pairs: An
     for window in range(len(starts)):
         low, high = starts[window], ends[window]
         mentions[window] = _mark_words(codes, folded, low, high, kinds, pairs, triples, hints, marks)
-        _mark_tokens(codes, low, high, kinds, marks)
+        mentions[window] |= _mark_tokens(codes, low, high, kinds, marks)
         _mark_numbers(codes, low, high, kinds, marks, mentions[window], only_sure)
     return marks, mentions
 
@@ -238,9 +244,10 @@ def _follows_number(codes: Any, at: Any, kinds: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def _mark_tokens(codes: Any, low: Any, high: Any, kinds: Any, marks: Any) -> Any:
-    """Mark words of 17, tokens of 20 and more, codes with a check character, and addresses of hardware and of networks."""
+    """Mark words of 17, tokens of 20 and more, codes with a check character, and addresses; tell whether a run could be a password."""
     credit_end = low
-    word, token = -1, -1
+    word, token, token_kinds = -1, -1, 0
+    mixed, has_mixed = 0, False
     for at in range(low, high + 1):
         code = codes[at]
         is_alnum = kinds[at] & _ALNUM
@@ -258,13 +265,62 @@ def _mark_tokens(codes: Any, low: Any, high: Any, kinds: Any, marks: Any) -> Any
             word = -1
         in_token = is_alnum or code == 95 or code == 43 or code == 47 or code == 45
         if in_token and token < 0:
-            token = at
+            token, token_kinds = at, 0
         elif not in_token and token >= 0:
-            if 20 <= at - token <= 128 and kinds[token] & _ALNUM:
+            if 20 <= at - token <= 128 and kinds[token] & _ALNUM and token_kinds == _ALNUM:
                 marks[token] |= TOKEN_20
             token = -1
+        token_kinds |= is_alnum
         if (code == 58 or (is_alnum and word == at)) and _may_begin_address(codes, at):
             _mark_address(codes, at, marks)
+        if is_alnum:
+            mixed |= is_alnum
+        elif _is_password_mark(code):
+            mixed |= _MARK
+        elif not _joins_password(code):
+            mixed = 0
+        has_mixed = has_mixed or mixed == _ALNUM | _MARK
+        if (code == 64 or code == 40 or code == 91) and _is_at(codes, at):
+            _mark_email(codes, at, kinds, marks)
+    return MENTIONS_MIXED if has_mixed else 0
+
+
+@njit(inline="always")
+def _is_password_mark(code: Any) -> Any:
+    """Tell whether the character is one of !#$%&?@^."""
+    return code == 33 or 35 <= code <= 38 or code == 63 or code == 64 or code == 94
+
+
+@njit(inline="always")
+def _joins_password(code: Any) -> Any:
+    """Tell whether the character is another that may stand in a password: one of "+-./;<>_~."""
+    return code == 34 or code == 43 or 45 <= code <= 47 or code == 59 or code == 60 or code == 62 or code == 95 or code == 126
+
+
+@njit(inline="always")
+def _is_at(codes: Any, at: Any) -> Any:
+    """Tell whether an `@` stands here, or (at) or [at]."""
+    return codes[at] == 64 or (
+        codes[at + 1] | 32 == 97 and codes[at + 2] | 32 == 116 and (codes[at + 3] == 41 or codes[at + 3] == 93)
+    )
+
+
+@njit(nogil=True, cache=True)
+def _mark_email(codes: Any, at: Any, kinds: Any, marks: Any) -> Any:
+    """Mark where the name before an `@` can begin: at most 64 letters, digits and some marks, the first after none of them."""
+    last = at - 1 if codes[at - 1] == 32 else at
+    for place in range(last - 1, last - 65, -1):
+        code = codes[place]
+        if not (kinds[place] & _ALNUM or code == 39 or _joins_name(code)):
+            return
+        if kinds[place] & _ALNUM and not (kinds[place - 1] & _ALNUM or _joins_name(codes[place - 1])):
+            marks[place] |= EMAIL
+
+
+@njit(inline="always")
+def _joins_name(code: Any) -> Any:
+    """Tell whether the character is one of ._%+-."""
+    return code == 46 or code == 95 or code == 37 or code == 43 or code == 45
 
 
 @njit(inline="always")

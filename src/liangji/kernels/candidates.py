@@ -48,6 +48,11 @@ def candidate_windows(texts: TextBuffers, with_names: bool) -> Windows:
     return Windows(*_windows(texts.data, texts.offsets, *_tables(with_names)))
 
 
+def character_classes(with_names: bool) -> NDArray[np.uint8]:
+    """Give the classes of the characters up to U+FFFF; 0: nothing is made of it but that a run ends."""
+    return _tables(with_names)[0]
+
+
 @cache
 def _tables(with_names: bool) -> tuple[NDArray[Any], ...]:
     classes = np.zeros(0x10000, np.uint8)

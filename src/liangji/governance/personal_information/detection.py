@@ -6,17 +6,24 @@ Positions are code points of the text as it was given.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from liangji.governance.personal_information import rules, secrets
 from liangji.governance.personal_information.kinds import KINDS
 from liangji.governance.personal_information.normalised import NUMERAL, code_point_table, with_numerals_as_digits
-from liangji.governance.personal_information.rules import DIGITS, NAME, Candidate, Confidence
+from liangji.governance.personal_information.rules import AT, DIGITS, NAME, PLATE, Candidate, Confidence
 from liangji.kernels.anchor_bits import MENTIONS_NUMERALS
+
+if TYPE_CHECKING:
+    from liangji.kernels.anchors import Anchors, NormalisedWindows
+    from liangji.kernels.buffers import TextBuffers
+    from liangji.kernels.candidates import Windows
 
 _NAMES = frozenset({"person_name", "postal_address"})
 
@@ -54,42 +61,84 @@ def find_in(
     texts: pa.Array, kinds: Collection[str] | None = None, minimum_confidence: Confidence = "high"
 ) -> list[tuple[Finding, ...]]:
     """Find what each row of a string column holds, as `find` does; nothing in null rows."""
-    from liangji.kernels import anchors  # noqa: PLC0415 - numba takes a while to load
-    from liangji.kernels.buffers import text_buffers  # noqa: PLC0415
+    from liangji.kernels.buffers import text_buffers  # noqa: PLC0415 - numba takes a while to load
+
+    look = look_into(text_buffers(texts), frozenset(KINDS if kinds is None else kinds), minimum_confidence)
+    before, document = look.windows.characters_before, look.windows.document
+    found: list[tuple[Finding, ...]] = [()] * len(texts)
+    for window, start, end, kind, confidence in look.found:
+        begin = int(before[window])
+        first, last = begin + int(look.normalised.origin[start]), begin + int(look.normalised.origin[end - 1]) + 1
+        found[document[window]] += (Finding(first, last, kind, confidence),)
+    return found
+
+
+def looks_for_names(wanted: frozenset[str]) -> bool:
+    return bool(wanted & _NAMES)
+
+
+class Found(NamedTuple):
+    window: int
+    start: int  # in the codes of the normalised windows
+    end: int
+    kind: str
+    confidence: Confidence
+
+
+class Look(NamedTuple):
+    """What was seen in a column, by place in its windows; `find_in` and `masking` make positions in texts and bytes of it."""
+
+    buffers: TextBuffers
+    windows: Windows
+    normalised: NormalisedWindows
+    found: list[Found]  # by window, then by start
+
+
+def look_into(buffers: TextBuffers, wanted: frozenset[str], minimum_confidence: Confidence) -> Look:
+    from liangji.kernels import anchors  # noqa: PLC0415
     from liangji.kernels.candidates import candidate_windows  # noqa: PLC0415
 
-    wanted = frozenset(KINDS if kinds is None else kinds)
-    buffers = text_buffers(texts)
-    windows = candidate_windows(buffers, bool(wanted & _NAMES))
-    found: list[tuple[Finding, ...]] = [()] * len(texts)
-    if not len(windows.document):
-        return found
+    windows = candidate_windows(buffers, looks_for_names(wanted))
     normalised = anchors.normalised_windows(buffers.data, windows.start, windows.end, code_point_table(anchors.DROPPED))
     places = anchors.anchors(normalised, only_sure=minimum_confidence == "high")
-    whole = normalised.codes.tobytes().decode("utf-32-le")
-    cuts = [*np.searchsorted(places.positions, normalised.starts).tolist(), len(places.positions)]
-    starts, ends = normalised.starts.tolist(), normalised.ends.tolist()
-    positions, marks = places.positions.tolist(), places.marks.tolist()
-    columns = (windows.document, windows.characters_before, windows.triggers, places.mentions)
-    for window, (document, before, triggers, mentions) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
-        first, start = cuts[window], starts[window]
-        last = cuts[window + 1]
-        if first == last and not triggers & ~DIGITS and not mentions:
-            continue
-        marked = [(positions[place] - start, marks[place]) for place in range(first, last)]
-        chosen = tuple(
-            Finding(
-                before + int(normalised.origin[start + candidate.start]),
-                before + int(normalised.origin[start + candidate.end - 1]) + 1,
-                candidate.kind,
-                candidate.confidence,
-            )
-            for candidate in _candidates(whole[start : ends[window]], triggers, marked, mentions, minimum_confidence)
+    found: list[Found] = []
+    for window, marked in _windows_to_judge(windows, normalised, places):
+        start, end = int(normalised.starts[window]), int(normalised.ends[window])
+        text = normalised.codes[start:end].tobytes().decode("utf-32-le")
+        triggers, mentions = int(windows.triggers[window]), int(places.mentions[window])
+        found += [
+            Found(window, start + candidate.start, start + candidate.end, candidate.kind, candidate.confidence)
+            for candidate in _candidates(text, triggers, marked, mentions, minimum_confidence)
             if candidate.kind in wanted
-        )
-        if chosen:
-            found[document] += chosen
-    return found
+        ]
+    return Look(buffers, windows, normalised, found)
+
+
+def _windows_to_judge(
+    windows: Windows, normalised: NormalisedWindows, places: Anchors
+) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Give the windows in which a rule has something to try, each with its marks: place in the window and mark."""
+    looked_at = _looked_at()[windows.triggers]
+    of_position = np.searchsorted(normalised.starts, places.positions, "right") - 1
+    marks = places.marks & looked_at[of_position]
+    is_marked = marks != 0
+    of_mark = of_position[is_marked]
+    positions = (places.positions[is_marked] - normalised.starts[of_mark]).tolist()
+    marked = list(zip(positions, marks[is_marked].tolist(), strict=True))
+    to_judge = ((places.mentions & looked_at) != 0) | ((windows.triggers & (AT | PLATE | NAME)) != 0)
+    to_judge[of_mark] = True
+    chosen = np.flatnonzero(to_judge)
+    cuts = zip(np.searchsorted(of_mark, chosen).tolist(), np.searchsorted(of_mark, chosen, "right").tolist(), strict=True)
+    for window, (first, last) in zip(chosen.tolist(), cuts, strict=True):
+        yield window, marked[first:last]
+
+
+@cache
+def _looked_at() -> NDArray[np.int64]:
+    """Give what is looked at in a window of each combination of triggers."""
+    numerals = (MENTIONS_NUMERALS if triggers & DIGITS else 0 for triggers in range(2 * NAME))
+    looked_at = [n | rules.looked_at(triggers) | secrets.looked_at(triggers) for triggers, n in enumerate(numerals)]
+    return np.array(looked_at, np.int64)
 
 
 def _candidates(

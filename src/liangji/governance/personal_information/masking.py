@@ -12,13 +12,20 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from liangji.governance.personal_information.check_digits import identity_check_character, luhn_check_digit
-from liangji.governance.personal_information.detection import Finding
+from liangji.governance.personal_information.detection import Look, look_into, looks_for_names
 from liangji.governance.personal_information.kinds import SECRETS
 from liangji.governance.personal_information.normalised import normalise, with_numerals_as_digits
-from liangji.governance.personal_information.rules import UNREAL_MAC
+from liangji.governance.personal_information.rules import UNREAL_MAC, Confidence
+
+if TYPE_CHECKING:
+    from liangji.kernels.surroundings import Stretches
 
 Style = Literal["mask", "label", "remove", "pseudonym"]
 
@@ -41,17 +48,85 @@ _KEPT = {  # letters and digits that stay at the front and at the end, as is cus
 }
 
 
-def replace(text: str, findings: list[Finding] | tuple[Finding, ...], style: Style, key: bytes = b"") -> str:
-    """Replace all findings of a text; everything outside of them stays.
+class Replaced(NamedTuple):
+    texts: pa.Array  # large_string
+    counts: NDArray[np.int32]  # of each row: how many spans were replaced
+    laid_bare: NDArray[np.int64]  # rows in which there may be more now: nothing is found in the others
 
-    >>> replace("电话13812345678。", [Finding(2, 13, "mobile_phone", "high")], "mask")
-    '电话138****5678。'
+
+def replace_in(
+    texts: pa.Array, wanted: frozenset[str], minimum_confidence: Confidence, style: Style, key: bytes = b""
+) -> Replaced | None:
+    """Replace what is found in a string column, everything else stays; None where nothing is found.
+
+    >>> replace_in(pa.array(["电话13812345678。"]), frozenset({"mobile_phone"}), "high", "mask").texts.to_pylist()
+    ['电话138****5678。']
     """
-    parts, done = [], 0
-    for finding in findings:
-        parts += [text[done : finding.start], replacement(text[finding.start : finding.end], finding.kind, style, key)]
-        done = finding.end
-    return "".join([*parts, text[done:]])
+    from liangji.kernels.buffers import text_buffers  # noqa: PLC0415 - numba takes a while to load
+    from liangji.kernels.surroundings import Stretches, surroundings  # noqa: PLC0415
+
+    look = look_into(text_buffers(texts), wanted, minimum_confidence)
+    if not look.found:
+        return None
+    buffers, spliced = look.buffers, _splice(look, style, key)
+    is_changed = np.zeros(len(look.windows.document), np.bool_)
+    is_changed[[found.window for found in look.found]] = True
+    around = surroundings(buffers, look.windows, is_changed, looks_for_names(wanted))
+    moved = Stretches(around.document, spliced.moved(around.start), spliced.moved(around.end))
+    document_ends = spliced.moved(buffers.offsets)
+    counts = np.bincount(look.windows.document[[found.window for found in look.found]], minlength=len(texts))
+    validity = pa.array(buffers.valid).buffers()[1] if texts.null_count else None
+    replaced = pa.Array.from_buffers(
+        pa.large_string(), len(texts), [validity, pa.py_buffer(document_ends), pa.py_buffer(spliced.data)]
+    )
+    laid_bare = _laid_bare(spliced.data, document_ends, moved, wanted, minimum_confidence)
+    return Replaced(replaced, counts.astype(np.int32), laid_bare)
+
+
+class _Spliced(NamedTuple):
+    data: bytes
+    starts: NDArray[np.int64]  # of the replaced spans, in the bytes before
+    shifts: NDArray[np.int64]  # how far bytes have moved: those before the first span, and those behind each
+
+    def moved(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give where bytes outside of the windows are now."""
+        return places + self.shifts[np.searchsorted(self.starts, places)]
+
+
+def _splice(look: Look, style: Style, key: bytes) -> _Spliced:
+    buffers, normalised = look.buffers, look.normalised
+    data = buffers.data.data
+    done = int(buffers.offsets[0])
+    parts: list[bytes | memoryview] = []
+    starts, shifts = [], [-done]
+    for found in look.found:
+        window = int(look.windows.start[found.window])
+        start, end = window + int(normalised.byte[found.start]), window + int(normalised.byte[found.end - 1])
+        end += 1 + (data[end] >= 0xC0) + (data[end] >= 0xE0) + (data[end] >= 0xF0)
+        value = replacement(str(data[start:end], "utf-8"), found.kind, style, key).encode()
+        parts += [data[done:start], value]
+        starts.append(start)
+        shifts.append(shifts[-1] + max(start, done) - start + len(value) - (end - start))
+        done = end
+    parts.append(data[done : int(buffers.offsets[-1])])
+    return _Spliced(b"".join(parts), np.array(starts, np.int64), np.array(shifts, np.int64))
+
+
+def _laid_bare(
+    data: bytes, document_ends: NDArray[np.int64], stretches: Stretches, wanted: frozenset[str], minimum_confidence: Confidence
+) -> NDArray[np.int64]:
+    """Give the rows in which something is found around what was replaced, or whose stretch cuts a window."""
+    from liangji.kernels.buffers import TextBuffers  # noqa: PLC0415
+
+    whole = memoryview(data)
+    bounds = list(zip(stretches.start.tolist(), stretches.end.tolist(), strict=True))
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(stretches.end - stretches.start)])
+    joined = np.frombuffer(b"".join([whole[start:end] for start, end in bounds]), np.uint8)
+    look = look_into(TextBuffers(joined, offsets, np.ones(len(bounds), np.bool_)), wanted, minimum_confidence)
+    stretch, row = look.windows.document, stretches.document[look.windows.document]
+    is_cut = (look.windows.start == offsets[stretch]) & (stretches.start[stretch] != document_ends[row])
+    is_cut |= (look.windows.end == offsets[stretch + 1]) & (stretches.end[stretch] != document_ends[row + 1])
+    return np.unique(np.concatenate([row[is_cut], row[[found.window for found in look.found]]]))
 
 
 def replacement(value: str, kind: str, style: Style, key: bytes = b"") -> str:

@@ -81,6 +81,15 @@ def _rules_at(mark: int, triggers: int, mentions: int) -> tuple[tuple[int, Rule]
     )
 
 
+def looked_at(triggers: int) -> int:
+    """Give the marks and mentions without which a window of these triggers holds nothing that `candidates_at` finds."""
+    found = 0
+    for rule in RULES:
+        if rule.triggers & triggers:
+            found |= rule.anchor or rule.mention
+    return found
+
+
 # --- context -----------------------------------------------------------------------------------------------------------------
 
 _FILLER = r"(?:号码?|编号|number|num|no\b\.?|为|是|is|value=|:|：|=|[\s\"'“”‘’`»>#.|,，()（）\[\]{}【】_/\\-]|->|=>)*$"
@@ -533,7 +542,7 @@ _LIST_SEPARATED = r"(?<![0-9A-Za-z])"
 _END = r"(?![0-9A-Za-z])"
 
 RULES: tuple[Rule, ...] = (
-    Rule("email", AT, re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}(?:@|[ ]@[ ]|[ ]?[\[(](?:at|AT)[\])][ ]?)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.|[ ]?[\[(](?:dot|DOT)[\])][ ]?))+[A-Za-z]{2,24}(?![A-Za-z0-9-])"), _judge_email, 8),
+    Rule("email", AT, re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}(?:@|[ ]@[ ]|[ ]?[\[(](?:at|AT)[\])][ ]?)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.|[ ]?[\[(](?:dot|DOT)[\])][ ]?))+[A-Za-z]{2,24}(?![A-Za-z0-9-])"), _judge_email, 8, anchors.EMAIL),
     Rule("resident_identity_number", DIGITS, re.compile(rf"(?<!\d)[1-8](?:{_S}\d){{16}}{_S}[\dXx](?![0-9A-Za-z])"), _judge_identity, 9, anchors.IDENTITY),
     Rule("residence_permit", DIGITS, re.compile(rf"(?<!\d)8(?:{_S}\d){{16}}{_S}[\dXx](?![0-9A-Za-z])"), _judge_residence_permit, 9, anchors.RESIDENCE),
     Rule("resident_identity_number", DIGITS, re.compile(r"(?<![0-9A-Za-z])[1-8]\d{14}(?![0-9A-Za-z])"), _judge_old_identity, 7, anchors.OLD_IDENTITY),

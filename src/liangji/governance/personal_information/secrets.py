@@ -112,6 +112,14 @@ def candidates_at(text: str, triggers: int, marked: Sequence[tuple[int, int]], m
     return _candidates(text, triggers, matches, mentions)
 
 
+def looked_at(triggers: int) -> int:
+    """Give the marks and mentions without which a window of these triggers, AT apart, holds nothing that `candidates_at` finds."""
+    found = anchors.MENTIONS_ISSUER if triggers & (TOKEN | LABEL) else 0
+    if triggers & LABEL:
+        found |= anchors.SECRET_WORD | anchors.BEARER_WORD | anchors.CURL_WORD
+    return found | (anchors.TOKEN_20 | anchors.MENTIONS_MIXED if triggers & (TOKEN | AT) else 0)
+
+
 def _candidates(text: str, triggers: int, matches: Matches, mentions: int) -> Iterator[Candidate]:
     if triggers & (TOKEN | LABEL) and mentions & anchors.MENTIONS_ISSUER:
         yield from _issued(text)
@@ -121,6 +129,8 @@ def _candidates(text: str, triggers: int, matches: Matches, mentions: int) -> It
         yield from _labelled(text, matches)
     if triggers & (TOKEN | AT):
         yield from _alone(text, matches)
+        if mentions & anchors.MENTIONS_MIXED:
+            yield from _mixed_alone(text)
 
 
 def _issued(text: str) -> Iterator[Candidate]:
@@ -242,6 +252,9 @@ def _alone(text: str, matches: Matches) -> Iterator[Candidate]:
         ):
             continue
         yield Candidate(*match.span(), "api_key", "high", 3)
+
+
+def _mixed_alone(text: str) -> Iterator[Candidate]:
     for match in _mixed(text):
         value = match["value"]
         if (

@@ -87,27 +87,23 @@ class MaskPersonalInformation:
         self._replace_all(pa.array(["13812345678"], pa.large_string()), frozenset({"mobile_phone"}))
 
     def _replace_all(self, column: pa.Array, wanted: frozenset[str]) -> tuple[pa.Array, pa.Array]:
-        from liangji.governance.personal_information.detection import find_in  # noqa: PLC0415
-        from liangji.governance.personal_information.masking import replace  # noqa: PLC0415
+        from liangji.governance.personal_information.masking import replace_in  # noqa: PLC0415
 
         key = self.key.get_secret_value().encode() if self.key else b""
-        found = {row: spans for row, spans in enumerate(find_in(column, wanted, self.minimum_confidence)) if spans}
-        rows = list(found)
-        texts = dict(zip(rows, column.take(pa.array(rows, pa.int64())).to_pylist(), strict=True))
         counts = np.zeros(len(column), np.int32)
+        whole, part, rows = column, column, np.arange(len(column))
         for round_number in range(_ROUNDS):
-            if not found:
-                break
             style = self.style if round_number < _ROUNDS // 2 else "mask"
-            for row, spans in found.items():
-                texts[row] = replace(texts[row], spans, style, key)
-                counts[row] += len(spans)
-            changed = list(found)
-            again = find_in(pa.array([texts[row] for row in changed], column.type), wanted, self.minimum_confidence)
-            found = {row: spans for row, spans in zip(changed, again, strict=True) if spans}
-        counted = pa.array(counts, mask=~column.is_valid().to_numpy(zero_copy_only=False))
-        if not rows:
-            return column, counted
-        is_changed = np.zeros(len(column), np.bool_)
-        is_changed[rows] = True
-        return pc.replace_with_mask(column, pa.array(is_changed), pa.array([texts[row] for row in rows], column.type)), counted
+            replaced = replace_in(part, wanted, self.minimum_confidence, style, key) if len(part) else None
+            if replaced is None:
+                break
+            counts[rows] += replaced.counts
+            part = replaced.texts.cast(column.type)
+            if len(rows) == len(column):
+                whole = part
+            else:
+                is_changed = np.zeros(len(column), np.bool_)
+                is_changed[rows] = True
+                whole = pc.replace_with_mask(whole, pa.array(is_changed), part)
+            rows, part = rows[replaced.laid_bare], part.take(pa.array(replaced.laid_bare))
+        return whole, pa.array(counts, mask=~column.is_valid().to_numpy(zero_copy_only=False))
