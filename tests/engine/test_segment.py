@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from liangji.core.errors import LedgerError, RunError
 from liangji.core.operator import PARENT_ROW, OperatorKind, apply_drops, with_decision
-from liangji.core.schema import Kind, Modality, record_schema
+from liangji.core.schema import Kind, Modality, record_schema, with_column
 from liangji.engine.ledger import Ledger, StepCount
 from liangji.engine.plan import Link, Plan, Segment, make_plan
 from liangji.engine.recipe import Input, Recipe, Step
@@ -182,6 +183,37 @@ def test_a_decision_that_fails_on_a_row_quarantines_that_row_and_no_other_moves(
     assert [row["record"] for row in outcome.quarantined] == [2]
     assert [row for group in outcome.dropped for row in group.view.rows.tolist()] == [0, 3, 5]
     assert [record for part in rows_of(outcome) for record in part.column("record").to_pylist()] == [1, 4]
+
+
+def test_decisions_may_name_their_rows_in_any_column() -> None:
+    plan, _, carries_out = exchanging(DropsEvenRows(), DropsEvenRows())
+    decided = drops(1).select(["drop_reason", "drop_number", "drop_detail", "row"])
+    outcome = run_over(plan, carries_out, batch_of(["zero", "one", "two"]), decisions=[decided, drops(2)])
+    assert [row["drop_reason"] for group in outcome.dropped for row in group.decisions.to_pylist()] == ["even", "even"]
+    assert outcome.view.rows.tolist() == [0]
+
+
+class NamesParents(FailsOn):
+    """A transform of a column of lists."""
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        pairs = zip(batch.column("text").to_pylist(), batch.column("parents").to_pylist(), strict=True)
+        parents = [["parent"] if text == "child" else given for text, given in pairs]
+        return with_column(batch, "parents", pa.array(parents, batch.column("parents").type))
+
+
+@pytest.mark.parametrize("order", [([0, 1], [0, 1, 2, 3]), ([2, 3], [0, 1, 2, 3])])
+def test_rows_that_come_in_later_keep_lists_that_only_other_rows_changed(order: tuple[list[int], list[int]]) -> None:
+    plan, segment = planned(NamesParents())
+    batch = batch_of(["child", "one", "two", "three"])
+    given = [["a"], ["b"], None, []]
+    view = View.whole(Root.of([with_column(batch, "parents", pa.array(given, batch.column("parents").type))]))
+    known = Layer("known")
+    for rows in order:
+        outcome = run_segment(plan, segment, view.only(np.array(rows)), (), lambda _: known, "root")  # noqa: B023 - called at once
+        (known,) = outcome.view.layers
+    assert len(known.parts) == len(order)
+    assert [parents for part in rows_of(outcome) for parents in part.column("parents").to_pylist()] == [["parent"], ["b"], None, []]
 
 
 class TakesColumnsAway(FailsOn):

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -15,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from liangji.core.digest import combine_parts, version_id
+from liangji.core.operator import OperatorKind
 from liangji.core.reading import SourceFile
 from liangji.engine.budget import Budget
 from liangji.engine.exchange import Decisions
 from liangji.engine.plan import QUARANTINE, columns
-from liangji.engine.references import write_index
+from liangji.engine.references import References, write_index
 from liangji.engine.run_state import RunState
 from liangji.engine.segment import DIGEST
 from liangji.engine.units import ROOT_ROWS, Beginning, Staged, Unit, grouped, stage_group
@@ -57,7 +59,10 @@ def commit(state: RunState, built: Built, run_id: str, author: str, message: str
     identifier = version_id(recipe.kind, recipe.modality, plan.recipe_hash, content)
     existing = [facts.id for facts in workspace.metadata.versions(dataset)]
     if identifier in existing:
-        return workspace.metadata.make_newest(dataset, identifier), False
+        known = workspace.metadata.make_newest(dataset, identifier)
+        if recipe.output.index:
+            _keep_keys(state, known, built)
+        return known, False
     facts = VersionFacts(
         dataset=dataset,
         id=identifier,
@@ -85,7 +90,7 @@ def commit(state: RunState, built: Built, run_id: str, author: str, message: str
     )
     entered = workspace.metadata.add_version(facts)
     if recipe.output.index:
-        _keep_keys(state, entered.id, built)
+        _keep_keys(state, entered, built)
     return entered, True
 
 
@@ -116,14 +121,27 @@ def _staged(state: RunState, table: str, schema: pa.Schema, parts: Sequence[Stag
     return [fragment for number in range(len(groups)) for fragment in fragments[number]]
 
 
-def _keep_keys(state: RunState, version: str, built: Built) -> None:
-    """Keep the keys of the version's rows with it, for those exchanges since which no row was made anew."""
-    plan = state.plan
+def _keep_keys(state: RunState, facts: VersionFacts, built: Built) -> None:
+    """Keep the keys of the version's rows with it: those that were gathered, where the rows are still what they were then."""
+    plan, workspace = state.plan, state.workspace
     for segment in plan.segments:
+        later = [step.operator.kind for after in plan.segments[segment.index + 1 :] for step in after.steps]
         for position, step in enumerate(segment.gathers):
+            references = References(workspace, step, (facts,))
+            if not facts.rows or not references.missing():
+                continue
             units = list(zip(built.units[segment.index], built.final, strict=True))
-            if all(had.root_lineage == last.root_lineage != "" for had, last in units):
-                write_index(state.workspace, plan.recipe.dataset, version, step, _kept_keys(state, position, units))
+            is_numbered_alike = all(had.root_lineage == last.root_lineage != "" for had, last in units)
+            if is_numbered_alike and OperatorKind.TRANSFORM not in later:
+                write_index(workspace, facts.dataset, facts.id, step, _kept_keys(state, position, units))
+                continue
+            state.progress.phase(f"{plan.step_label(step)} → index", facts.rows, "rows")
+            references.make_index(facts, partial(_advance_checked, state))
+
+
+def _advance_checked(state: RunState, rows: int) -> None:
+    state.check()
+    state.progress.advance(rows, rows, 0)
 
 
 def _kept_keys(state: RunState, exchange: int, units: Iterable[tuple[Unit, Unit]]) -> Iterator[pa.RecordBatch]:

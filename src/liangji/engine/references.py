@@ -1,7 +1,7 @@
 """Earlier versions that an exchange compares with, and the index that keeps the keys of their rows.
 
-The index of a version is a table of its dataset: `row`, the position in the version, and the key columns of one exchange. It is
-written with the version where its recipe says `output: {index: true}`, and otherwise when a build first compares with that version; from then
+The index of a version is a table of its dataset: `row`, the position in the version, and the key columns of one exchange, made of
+the rows as the version has them, whenever that was. It is written with the version where its recipe says `output: {index: true}`, and otherwise when a build first compares with that version; from then
 on nothing of the version's text is hashed or signed again.
 """
 
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from liangji.core.digest import canonical_hash
+from liangji.core.errors import SchemaError
 from liangji.engine.recipe import Step
 from liangji.engine.views import ROW
 from liangji.stores.facts import VersionFacts
@@ -43,7 +44,7 @@ class References:
     def of(workspace: Workspace, step: Step) -> References:
         """Find the versions that a step compares with.
 
-        Raises: UnknownName where there is no such dataset or version.
+        Raises: UnknownName where there is no such dataset or version; SchemaError where one lacks the columns that keys are made of.
         """
         found: dict[tuple[str, str], VersionFacts] = {}
         for reference in getattr(step.operator, "against", ()):
@@ -52,7 +53,21 @@ class References:
             for facts in workspace.metadata.versions(name) if every else [workspace.metadata.version(name, version or None)]:
                 if facts.rows:
                     found[facts.dataset, facts.id] = facts
-        return References(workspace, step, tuple(found.values()))
+        references = References(workspace, step, tuple(found.values()))
+        references._check_columns()
+        return references
+
+    def _check_columns(self) -> None:
+        for facts in self.versions:
+            schema = self.workspace.tables.schema(f"{facts.dataset}/rows", facts.tables["rows"])
+            try:
+                self.step.operator.keys(pa.RecordBatch.from_pylist([], schema))
+            except SchemaError as error:
+                raise SchemaError(
+                    f"cannot compare with {facts.dataset}@{facts.id}: {error.what}",
+                    error.where,
+                    "leave it out of `against`, or name a column that it has",
+                ) from error
 
     @property
     def names(self) -> list[str]:

@@ -84,7 +84,7 @@ def run_segment(
         outcome.count(plan.step_label(step), step.operator.kind)
     start = view.rows
     for step, table in zip(segment.decided, decisions, strict=True):
-        _carry_out(plan, step, table.set_column(0, ROW, pa.array(start[table[ROW].to_numpy()], pa.int64())), outcome)
+        _carry_out(plan, step, _numbered(table, start[table[ROW].to_numpy()]), outcome)
     for link in links:
         for step in link.rules:
             _decide(plan, step, partial(_ruled, step), outcome)
@@ -159,8 +159,11 @@ def _among(decisions: pa.Table, rows: Rows) -> pa.Table:
     """Take the decisions on some root rows, given in ascending order, and let `row` count among these."""
     decided = decisions[ROW].to_numpy()
     is_there = np.isin(decided, rows, assume_unique=True)
-    local = pa.array(np.searchsorted(rows, decided[is_there]), pa.int64())
-    return decisions.filter(pa.array(is_there)).set_column(0, ROW, local)
+    return _numbered(decisions.filter(pa.array(is_there)), np.searchsorted(rows, decided[is_there]))
+
+
+def _numbered(decisions: pa.Table, rows: Rows) -> pa.Table:
+    return decisions.set_column(decisions.schema.get_field_index(ROW), ROW, pa.array(rows, pa.int64()))
 
 
 def _kept(
@@ -193,7 +196,7 @@ def _as_array(table: pa.Table, column: pa.Field) -> pa.Array:
 
 def _lay(plan: Plan, link: Link, outcome: Outcome, remembered: Remembered) -> None:
     """Lay what the operators of a link make of the rows over the view; rows on which one fails leave it."""
-    view, layer = outcome.view, _known(outcome, remembered, link.identity)
+    view, layer = outcome.view, _known(outcome, remembered, link.identity, len(link.operators))
     missing = layer.missing(view.rows)
     outcome.at_hand = None
     if len(missing) or not layer.parts:
@@ -269,15 +272,15 @@ def _difference(
     for name in after[0].schema.names if after else ():
         new = [batch.column(name) for batch in after]
         old = [batch.column(name) for batch in before] if name in before[0].schema.names else None
-        if old is None or not is_plain(new[0].type) or old[0].type != new[0].type:
-            if old is None or not all(map(same_values, old, new)):
-                added[name] = pa.chunked_array(new)
+        if old is None or old[0].type != new[0].type:
+            added[name] = pa.chunked_array(new)
             continue
         found = []
         base = 0
         for one, other in zip(old, new, strict=True):
             if not same_values(one, other):
-                places, values = changed_values(rows[base : base + len(one)], one, other)
+                given = rows[base : base + len(one)]
+                places, values = changed_values(given, one, other) if is_plain(other.type) else (given, other)
                 found.append(pa.table({ROW: places, name: values}))
             base += len(one)
         if any(table.num_rows for table in found):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from tests.libraries.datasets.conftest import RECIPE, write_raw
 
-from liangji.core.errors import RecipeError, UnknownName
+from liangji.core.errors import RecipeError, SchemaError, UnknownName
 from liangji.engine import shards
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import looking
@@ -119,3 +119,36 @@ def test_a_version_that_is_not_there_is_told_before_anything_is_read(folder: Pat
         run(folder, "delta", "new", against="nothing")
     with pytest.raises(RecipeError, match="against"):
         run(folder, "delta", "new", against="'no name'")
+
+
+@pytest.mark.parametrize("output", ["", ", index: true"])
+def test_new_rows_are_held_against_the_rows_of_a_version_however_its_index_came(folder: Path, output: str) -> None:
+    """The version holds masked texts: a new text with the number unmasked is no exact copy of any."""
+    for name in ("phones", "more"):
+        (folder / name).mkdir()
+        (folder / name / "a.jsonl").write_text(
+            '{"text": "设备报警请致电值班电话 13812345678，随后登记检修记录并更换轴承。"}\n', "utf-8"
+        )
+    run(folder, "masked", "phones", output=output)
+    assert "13812345678" not in rows(folder, "masked")[0]["text"]
+    steps = "  - drop_exact_duplicates: {against: [masked]}\n"
+    delta = run(folder, "delta", "more", against="masked", steps=steps)
+    assert delta.ledger["dropped"].get("exact_duplicate", 0) == 0
+
+
+def test_an_index_may_be_asked_for_when_the_version_is_there_already(folder: Path) -> None:
+    run(folder, "old", "old")
+    again = run(folder, "old", "old", output=", index: true")
+    assert not again.is_new
+    assert len([name for name in Workspace.open(folder / "w").metadata.version("old").tables if name.startswith("keys-")]) == 2
+
+
+def test_a_version_without_the_column_is_told_before_anything_is_read(folder: Path, signed: Counter[str]) -> None:
+    (folder / "talks").mkdir()
+    (folder / "talks" / "a.jsonl").write_text('{"messages": [{"role": "user", "content": "你好"}]}\n', "utf-8")
+    recipe = "dataset: talks\nkind: instruction\ninputs: [{path: talks}]\noutput: {message: m, author: a}\n"
+    (folder / "talks.yaml").write_text(recipe, "utf-8")
+    build(folder / "talks.yaml", Workspace.open(folder / "w"))
+    with pytest.raises(SchemaError, match="talks"):
+        run(folder, "delta", "new", against="talks")
+    assert not +signed
