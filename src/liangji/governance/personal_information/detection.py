@@ -102,13 +102,14 @@ def look_into(buffers: TextBuffers, wanted: frozenset[str], minimum_confidence: 
     normalised = anchors.normalised_windows(buffers.data, windows.start, windows.end, code_point_table(anchors.DROPPED))
     places = anchors.anchors(normalised, only_sure=minimum_confidence == "high")
     found: list[Found] = []
+    whole = normalised.codes.tobytes().decode("utf-32-le")
+    starts, ends = normalised.starts.tolist(), normalised.ends.tolist()  # lists: a number of an array is slow to take out
+    triggers, mentions = windows.triggers.tolist(), places.mentions.tolist()
     for window, marked in _windows_to_judge(windows, normalised, places):
-        start, end = int(normalised.starts[window]), int(normalised.ends[window])
-        text = normalised.codes[start:end].tobytes().decode("utf-32-le")
-        triggers, mentions = int(windows.triggers[window]), int(places.mentions[window])
+        start, text = starts[window], whole[starts[window] : ends[window]]
         found += [
             Found(window, start + candidate.start, start + candidate.end, candidate.kind, candidate.confidence)
-            for candidate in _candidates(text, triggers, marked, mentions, minimum_confidence)
+            for candidate in _candidates(text, triggers[window], marked, mentions[window], minimum_confidence)
             if candidate.kind in wanted
         ]
     return Look(buffers, windows, normalised, found)

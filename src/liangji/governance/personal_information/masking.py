@@ -98,18 +98,18 @@ def _splice(look: Look, style: Style, key: bytes) -> _Spliced:
     data = buffers.data.data
     done = int(buffers.offsets[0])
     parts: list[bytes | memoryview] = []
-    starts, shifts = [], [-done]
-    for found in look.found:
-        window = int(look.windows.start[found.window])
-        start, end = window + int(normalised.byte[found.start]), window + int(normalised.byte[found.end - 1])
-        end += 1 + (data[end] >= 0xC0) + (data[end] >= 0xE0) + (data[end] >= 0xF0)
+    shifts = [-done]
+    windows = look.windows.start[[found.window for found in look.found]]
+    starts = windows + normalised.byte[[found.start for found in look.found]]
+    lasts = windows + normalised.byte[[found.end - 1 for found in look.found]]
+    for found, start, last in zip(look.found, starts.tolist(), lasts.tolist(), strict=True):
+        end = last + 1 + (data[last] >= 0xC0) + (data[last] >= 0xE0) + (data[last] >= 0xF0)
         value = replacement(str(data[start:end], "utf-8"), found.kind, style, key).encode()
         parts += [data[done:start], value]
-        starts.append(start)
         shifts.append(shifts[-1] + max(start, done) - start + len(value) - (end - start))
         done = end
     parts.append(data[done : int(buffers.offsets[-1])])
-    return _Spliced(b"".join(parts), np.array(starts, np.int64), np.array(shifts, np.int64))
+    return _Spliced(b"".join(parts), starts, np.array(shifts, np.int64))
 
 
 def _laid_bare(
