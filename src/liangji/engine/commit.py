@@ -61,7 +61,7 @@ def commit(state: RunState, built: Built, run_id: str, author: str, message: str
     if identifier in existing:
         known = workspace.metadata.make_newest(dataset, identifier)
         if recipe.output.index:
-            _keep_keys(state, known, built)
+            _keep_keys(state, known, None)
         return known, False
     facts = VersionFacts(
         dataset=dataset,
@@ -121,8 +121,11 @@ def _staged(state: RunState, table: str, schema: pa.Schema, parts: Sequence[Stag
     return [fragment for number in range(len(groups)) for fragment in fragments[number]]
 
 
-def _keep_keys(state: RunState, facts: VersionFacts, built: Built) -> None:
-    """Keep the keys of the version's rows with it: those that were gathered, where the rows are still what they were then."""
+def _keep_keys(state: RunState, facts: VersionFacts, built: Built | None) -> None:
+    """Keep the keys of the version's rows with it: those that were gathered, where the rows are still what they were then.
+
+    `built` is None for a version that was there already: this run may have read the same rows in another order.
+    """
     plan, workspace = state.plan, state.workspace
     for segment in plan.segments:
         later = [step.operator.kind for after in plan.segments[segment.index + 1 :] for step in after.steps]
@@ -130,9 +133,9 @@ def _keep_keys(state: RunState, facts: VersionFacts, built: Built) -> None:
             references = References(workspace, step, (facts,))
             if not facts.rows or not references.missing():
                 continue
-            units = list(zip(built.units[segment.index], built.final, strict=True))
+            units = list(zip(built.units[segment.index], built.final, strict=True)) if built else []
             is_numbered_alike = all(had.root_lineage == last.root_lineage != "" for had, last in units)
-            if is_numbered_alike and OperatorKind.TRANSFORM not in later:
+            if built and is_numbered_alike and OperatorKind.TRANSFORM not in later:
                 write_index(workspace, facts.dataset, facts.id, step, _kept_keys(state, position, units))
                 continue
             state.progress.phase(f"{plan.step_label(step)} → index", facts.rows, "rows")

@@ -143,6 +143,25 @@ def test_an_index_may_be_asked_for_when_the_version_is_there_already(folder: Pat
     assert len([name for name in Workspace.open(folder / "w").metadata.version("old").tables if name.startswith("keys-")]) == 2
 
 
+def test_an_index_that_comes_later_numbers_the_rows_as_the_version_does(folder: Path) -> None:
+    first, second = "  - path: raw\n    fields: {text: text}\n", "  - path: more\n"
+    write_raw(folder / "raw", range(1), documents=10)
+    write_raw(folder / "more", range(1, 2), documents=10)
+    head = "dataset: old\nkind: pretraining\ninputs:\n"
+    for inputs, output in ((first + second, ""), (second + first, ", index: true")):
+        tail = f"steps: [drop_exact_duplicates: {{}}]\noutput: {{message: m, author: a{output}}}\n"
+        (folder / "old.yaml").write_text(head + inputs + tail, "utf-8")
+        built = build(folder / "old.yaml", Workspace.open(folder / "w"))
+    assert not built.is_new
+    texts = {row["id"]: row["text"] for row in rows(folder, "old")}
+    steps = "  - drop_exact_duplicates: {against: [old]}\n"
+    write_raw(folder / "again", range(2), documents=10)
+    run(folder, "delta", "again", against="old", steps=steps)
+    gone = [row for row in rows(folder, "delta", which="dropped") if row["drop_detail"] in texts]
+    assert gone
+    assert all(texts[row["drop_detail"]] == row["text"] for row in gone)
+
+
 def test_a_version_without_the_column_is_told_before_anything_is_read(folder: Path, signed: Counter[str]) -> None:
     (folder / "talks").mkdir()
     (folder / "talks" / "a.jsonl").write_text('{"messages": [{"role": "user", "content": "你好"}]}\n', "utf-8")
