@@ -85,6 +85,14 @@ def test_a_build_answers_with_one_json_object(folder: Path, run: Any) -> None:
     assert ran.json["faults"][0]["line"] == 4
 
 
+def test_a_version_without_records_is_told_loudly(folder: Path, run: Any) -> None:
+    (folder / "recipe.yaml").write_text(RECIPE.replace(">= 5", ">= 5000"), "utf-8")
+    told = topic("cli", "zh")["build"]["empty"], topic("cli", "en")["build"]["empty"]
+    assert any(words in run("build", "recipe.yaml").out for words in told)
+    (folder / "recipe.yaml").write_text(RECIPE, "utf-8")
+    assert not any(words in run("build", "recipe.yaml").out for words in told)
+
+
 def test_each_command_with_json_answers_with_one_value(folder: Path, run: Any) -> None:
     built = run("build", "recipe.yaml", "--json").json
     assert run("build", "recipe.yaml", "--dry-run", "--json").json["files"][0]["origin"] == "notes.jsonl"

@@ -128,6 +128,8 @@ def _show_forecast(forecast: building.Forecast, *, as_json: bool) -> None:
 def show_result(result: RunResult) -> None:
     version, ledger = result.version, result.ledger
     click.echo(say("build.done" if result.is_new else "build.same", dataset=version.dataset, number=version.number, id=version.id))
+    if not version.rows:
+        click.echo(click.style(say("build.empty"), fg="yellow"))
     if result.unrecorded_message:
         click.echo(say("build.unrecorded", message=version.message))
     steps = [

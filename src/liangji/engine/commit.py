@@ -7,7 +7,6 @@ import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -139,12 +138,7 @@ def _keep_keys(state: RunState, facts: VersionFacts, built: Built | None) -> Non
                 write_index(workspace, facts.dataset, facts.id, step, _kept_keys(state, position, units))
                 continue
             state.progress.phase(f"{plan.step_label(step)} → index", facts.rows, "rows")
-            references.make_index(facts, partial(_advance_checked, state))
-
-
-def _advance_checked(state: RunState, rows: int) -> None:
-    state.check()
-    state.progress.advance(rows, rows, 0)
+            references.make_index(facts, state.advance_rows)
 
 
 def _kept_keys(state: RunState, exchange: int, units: Iterable[tuple[Unit, Unit]]) -> Iterator[pa.RecordBatch]:

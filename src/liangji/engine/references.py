@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from liangji.core.digest import canonical_hash
-from liangji.core.errors import SchemaError
+from liangji.core.errors import SchemaError, UsageError
 from liangji.engine.recipe import Step
 from liangji.engine.views import ROW
 from liangji.stores.facts import VersionFacts
@@ -41,15 +41,22 @@ class References:
     versions: tuple[VersionFacts, ...]
 
     @staticmethod
-    def of(workspace: Workspace, step: Step) -> References:
-        """Find the versions that a step compares with.
+    def of(workspace: Workspace, step: Step, dataset: str) -> References:
+        """Find the versions that a step of a recipe for this dataset compares with.
 
-        Raises: UnknownName where there is no such dataset or version; SchemaError where one lacks the columns that keys are made of.
+        Raises: UnknownName where there is no such dataset or version; SchemaError where one lacks the columns that keys are made of;
+            UsageError where the dataset is to be compared with whatever its own newest version is.
         """
         found: dict[tuple[str, str], VersionFacts] = {}
         for reference in getattr(step.operator, "against", ()):
             name, _, version = reference.partition("@")
             every = version == EVERY_VERSION
+            if name == dataset and (every or not version):
+                raise UsageError(
+                    f"'{dataset}' would be compared with its own newest version: built again, every record would be a duplicate of itself",
+                    f"{step.name}: against: {reference}",
+                    f"name the version that the new data follows, such as {dataset}@1.0.0",
+                )
             for facts in workspace.metadata.versions(name) if every else [workspace.metadata.version(name, version or None)]:
                 if facts.rows:
                     found[facts.dataset, facts.id] = facts

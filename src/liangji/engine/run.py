@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -105,7 +104,7 @@ def _build(state: RunState, reader: Reader) -> Built:
     """Run all segments, with the exchanges between them."""
     plan = state.plan
     exchanges = [step for segment in plan.segments for step in segment.gathers]
-    state.references = {plan.step_label(step): References.of(state.workspace, step) for step in exchanges}
+    state.references = {plan.step_label(step): References.of(state.workspace, step, plan.recipe.dataset) for step in exchanges}
     files = _hashed(state, state.source.files())
     by_file = read_all(state, reader, files)
     units = [[unit for file in files for unit in by_file[file.origin]]]
@@ -148,18 +147,13 @@ def _exchange(state: RunState, segment: Segment, units: Sequence[Unit]) -> list[
         references = state.references[label]
         for facts in references.missing():
             state.progress.phase(f"{label} ← {facts.dataset} {facts.number}", facts.rows, "rows")
-            references.make_index(facts, partial(_advance_checked, state))
+            references.make_index(facts, state.advance_rows)
         state.progress.phase(label, sum(unit.rows for unit in units), "rows")
         gathering = Gathering(step, position, units, list(decided), references, state.files)
         decided.append(
             decide(gathering, state.plan.recipe.dataset, state.budget, state.workspace, state.runner.gather, state.check)
         )
     return decided
-
-
-def _advance_checked(state: RunState, rows: int) -> None:
-    state.check()
-    state.progress.advance(rows, rows, 0)
 
 
 def _run_segment_on_all(state: RunState, segment: Segment, before: Sequence[Unit], decisions: Sequence[Decisions]) -> list[Unit]:

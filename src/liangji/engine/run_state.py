@@ -48,6 +48,11 @@ class RunState:
     def check(self) -> None:
         check_stop(self.stop)
 
+    def advance_rows(self, rows: int) -> None:
+        """Tell the progress of work that goes row by row, and raise where the run is to stop."""
+        self.check()
+        self.progress.advance(rows, rows, 0)
+
     def count_unit(self, unit: Unit, *, is_new: bool) -> None:
         """Keep score."""
         with self.lock:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from tests.libraries.datasets.conftest import RECIPE, write_raw
 
-from liangji.core.errors import RecipeError, SchemaError, UnknownName
+from liangji.core.errors import RecipeError, SchemaError, UnknownName, UsageError
 from liangji.engine import shards
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import looking
@@ -112,6 +112,20 @@ def test_repeated_lines_are_known_across_datasets(folder: Path) -> None:
     delta = run(folder, "delta", "old", steps=steps)
     assert delta.version.rows == 0
     assert delta.ledger["dropped"]["only_repeated_paragraphs"]
+
+
+@pytest.mark.parametrize("reference", ["notes", "'notes@*'"])
+def test_a_dataset_is_not_compared_with_its_own_newest_version(folder: Path, reference: str) -> None:
+    with pytest.raises(UsageError, match="duplicate of itself"):
+        run(folder, "notes", "new", against=reference)
+
+
+def test_a_dataset_may_follow_a_named_version_of_itself(folder: Path) -> None:
+    run(folder, "notes", "old")
+    for _ in range(2):  # built again, it is the same
+        grown = run(folder, "notes", "new", against="notes@1.0.0")
+        assert grown.version.number == "1.1.0"
+        assert grown.version.rows
 
 
 def test_a_version_that_is_not_there_is_told_before_anything_is_read(folder: Path) -> None:
