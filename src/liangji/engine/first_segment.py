@@ -111,10 +111,10 @@ class Reader:
     def received(self, work: FileWork, reading: Reading) -> None:
         """Enter the unit of a shard, if that is what has come."""
         unit = reading.unit
-        self._state.progress.advance(reading.consumed_bytes, unit.rows_in if unit else 0, reading.size_bytes)
         if unit is not None:
             self._state.enter(unit, reading.beginning)
             self._enter(work.file, unit.shard, unit, is_new=True)
+        self._state.progress.advance(reading.consumed_bytes, unit.rows_in if unit else 0, reading.size_bytes)
 
     def _enter(self, file: SourceFile, shard: int, unit: Unit, *, is_new: bool) -> None:
         with self._lock:
