@@ -30,8 +30,10 @@ from liangji.core.digest import row_digests
 from liangji.core.operator import OperatorKind
 from liangji.core.schema import DROP_REASON, Kind, record_schema
 from liangji.engine.gathered import GatheredKeys, exchange_batches
+from liangji.engine.units import UnitFiles
 from liangji.pipeline.aggregation.records import shape
 from liangji.pipeline.collection.reading import read_raw
+from liangji.stores.objects import Objects
 
 BATCH_ROWS = 1400  # about 4 MB of the corpus, which is what a build hands to an operator
 WARM_ROWS = 8
@@ -186,18 +188,14 @@ def unit_files(files: list[Path]) -> Pass:
     """Time from records to a compressed Arrow file, as it lies between two segments of a build, and back."""
     found = records(files)
 
-    def there_and_back(path: Path) -> None:
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA, options=options) as writer:
-            for batch in found:
-                writer.write_batch(batch)
-        with pa.OSFile(str(path), "rb") as source:
-            reader = pa.ipc.open_file(source)
-            for number in range(reader.num_record_batches):
-                reader.get_batch(number)
+    def there_and_back(folder: str) -> None:
+        units = UnitFiles(Objects.open(folder), "bench")
+        units.write("unit", {"rows": (SCHEMA, found)})
+        for _ in units.batches("unit/rows"):
+            pass
 
     with tempfile.TemporaryDirectory() as folder:
-        seconds = timed(lambda: there_and_back(Path(folder) / "rows.arrow"))
+        seconds = timed(lambda: there_and_back(folder))
         return Pass(seconds, {"scratch_bytes": _size(Path(folder))})
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from liangji.engine import shards
+
 RECIPE = """\
 dataset: notes
 kind: pretraining
@@ -58,6 +60,13 @@ def write_raw(folder: Path, files: range, documents: int = 60) -> None:
             (folder / f"{name}.gz").write_bytes(gzip.compress(data, mtime=0))
         else:
             (folder / name).write_bytes(data)
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut finely, so that a small corpus has many units."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 8 << 10)
+    monkeypatch.setattr(shards, "BATCH_BYTES", 4 << 10)
 
 
 @pytest.fixture

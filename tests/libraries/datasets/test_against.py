@@ -11,18 +11,13 @@ import pytest
 from tests.libraries.datasets.conftest import RECIPE, write_raw
 
 from liangji.core.errors import RecipeError, SchemaError, UnknownName, UsageError
-from liangji.engine import shards
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import looking
 from liangji.libraries.datasets.building import build
 from liangji.pipeline.cleaning.near_duplicates import DropNearDuplicates
 from liangji.stores.workspace import Workspace
 
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "SHARD_BYTES", 8 << 10)
-    monkeypatch.setattr(shards, "BATCH_BYTES", 4 << 10)
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 
 @pytest.fixture

@@ -21,12 +21,7 @@ from liangji.libraries.datasets.building import build, forecast
 from liangji.libraries.datasets.source import Inputs
 from liangji.stores.workspace import Workspace
 
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut finely, so that a small corpus has many units."""
-    monkeypatch.setattr(shards, "SHARD_BYTES", 8 << 10)
-    monkeypatch.setattr(shards, "BATCH_BYTES", 4 << 10)
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 
 def run(recipe: Path, workspace: Path, workers: int = 2) -> RunResult:

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from tests.libraries.datasets.conftest import RECIPE
 
-from liangji.engine import shards
 from liangji.engine.run import RunResult
 from liangji.libraries.datasets import looking
 from liangji.libraries.datasets.building import build
@@ -24,10 +23,7 @@ from liangji.stores.workspace import Workspace
 OPERATORS = (NormalizeText, MeasureText, MaskPersonalInformation)
 
 
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "SHARD_BYTES", 8 << 10)
-    monkeypatch.setattr(shards, "BATCH_BYTES", 4 << 10)
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 
 @pytest.fixture

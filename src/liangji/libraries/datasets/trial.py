@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.ipc
 
 from liangji.core.digest import row_digests
 from liangji.core.errors import InputError, SchemaError
@@ -25,9 +24,11 @@ from liangji.engine.gathered import exchange_batches
 from liangji.engine.plan import Plan
 from liangji.engine.recipe import Step
 from liangji.engine.shards import cut
+from liangji.engine.units import UnitFiles
 from liangji.libraries.datasets.planning import DIGEST, HASH, READ, STAGE_ROWS, UNIT_FILES, StageTrial, Trial
 from liangji.libraries.datasets.sampling import stretches
 from liangji.libraries.datasets.source import Inputs
+from liangji.stores.objects import Objects
 from liangji.stores.tables import Tables
 
 SIZE_BYTES = 32_000_000  # of records: a few seconds, and long enough to even out what else the machine does
@@ -176,22 +177,18 @@ def _try_storage(plan: Plan, kept: Batches, trial: Trial) -> None:
         trial.stored_bytes = sum(
             file.stat().st_size for file in (Path(folder) / "trial" / "rows.lance").rglob("*") if file.is_file()
         )
-        size, seconds = _timed(lambda: _there_and_back(Path(folder) / "rows.arrow", kept))
+        size, seconds = _timed(lambda: _there_and_back(Path(folder) / "units", kept))
     trial.stages.append(StageTrial(UNIT_FILES, rows, payload, seconds))
     trial.unit_bytes = size
 
 
-def _there_and_back(path: Path, batches: Batches) -> int:
-    """Write a compressed Arrow file and read it; gives its size in bytes."""
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batches[0].schema, options=options) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    with pa.OSFile(str(path), "rb") as source:
-        reader = pa.ipc.open_file(source)
-        for index in range(reader.num_record_batches):
-            reader.get_batch(index)
-    return path.stat().st_size
+def _there_and_back(folder: Path, batches: Batches) -> int:
+    """Write the batches as a unit of a build does, and read them again; gives their size in bytes."""
+    files = UnitFiles(Objects.open(str(folder)), "trial")
+    files.write("unit", {"rows": (batches[0].schema, batches)})
+    for _ in files.batches("unit/rows"):
+        pass
+    return (folder / "trial" / "unit" / "rows").stat().st_size
 
 
 def _rows(batches: Batches) -> int:
